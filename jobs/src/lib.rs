@@ -1,0 +1,46 @@
+//! What happens next: one file per kind of job. A handler reads in one transaction, calls a vendor outside of any, and records
+//! the outcome, with the jobs that follow from it, in another; so it may run twice, late, or be killed anywhere.
+//!
+//! No SQL here: a handler calls the same domain acts as the web tier does. The registration table below is the list of
+//! everything a worker can do.
+
+pub mod catalog;
+pub mod identity;
+pub mod ledger;
+pub mod notifications;
+pub mod orders;
+pub mod webhooks;
+
+use mywork::{clock::Clock, config::Config, db::Db};
+use mywork_queue::Registry;
+use mywork_scanner::Scanner;
+use mywork_vendors::{resend::Mailer, storage::Storage, stripe::Stripe};
+use std::sync::Arc;
+
+/// What a handler may use.
+pub struct Services {
+    /// The database as `mywork_worker`.
+    pub db: Db,
+    pub clock: Arc<dyn Clock>,
+    pub config: Arc<Config>,
+    pub storage: Storage,
+    pub stripe: Stripe,
+    pub mailer: Mailer,
+    pub scanner: Arc<Scanner>,
+    pub emails: notifications::EmailTemplates,
+}
+
+/// A running job: what it may use, which attempt this is, how it reports.
+pub type Context = mywork_queue::Context<Services>;
+
+/// Every kind of job and its handler.
+pub fn registry() -> Registry<Services> {
+    let mut registry = Registry::new();
+    catalog::register(&mut registry);
+    identity::register(&mut registry);
+    ledger::register(&mut registry);
+    notifications::register(&mut registry);
+    orders::register(&mut registry);
+    webhooks::register(&mut registry);
+    registry
+}
