@@ -52,14 +52,15 @@ BEGIN
   END IF;
 END $$;
 
--- Makes a table append-only for everybody, its owner and a superuser included.
+-- Makes a table append-only for everybody: by privilege for the two roles that work with it, by trigger for its owner, who
+-- keeps the privilege because foreign keys lock the rows they point to in the owner's name.
 CREATE FUNCTION app_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
 END $$;
 CREATE PROCEDURE app_append_only(target regclass) LANGUAGE plpgsql AS $$
 BEGIN
-  EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON %s FROM mywork_migrate, mywork_web, mywork_worker', target);
+  EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON %s FROM mywork_web, mywork_worker', target);
   EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION app_refuse_change()', target);
 END $$;
 

@@ -16,6 +16,7 @@ CREATE TABLE users (
   CONSTRAINT users_bio_length CHECK (char_length(bio) <= 2000)
 );
 CREATE UNIQUE INDEX users_username_key ON users (username);
+CREATE INDEX users_newest_idx ON users (created_at DESC, id DESC);
 CALL app_protect('users', 'true', 'id = app_user_id()');
 
 CREATE TABLE accounts (
@@ -26,6 +27,9 @@ CREATE TABLE accounts (
   external_id        text,                            -- the provider's subject (Clerk `user_…`)
   is_admin           boolean NOT NULL DEFAULT false,
   status             text NOT NULL DEFAULT 'active',
+  status_reason      text,                            -- why somebody was suspended, in words they are shown
+  terms_version      text,                            -- the terms accepted at sign-up, and when
+  terms_accepted_at  timestamptz,
   failed_sign_ins    int NOT NULL DEFAULT 0,
   locked_until       timestamptz,
   created_at         timestamptz NOT NULL,
@@ -58,7 +62,7 @@ CREATE TABLE sessions (
   revoked_at    timestamptz
 );
 CREATE UNIQUE INDEX sessions_refresh_hash_key ON sessions (refresh_hash);
-CREATE INDEX sessions_user_idx ON sessions (user_id) WHERE revoked_at IS NULL;
+CREATE INDEX sessions_user_idx ON sessions (user_id, last_seen_at DESC) WHERE revoked_at IS NULL;
 CALL app_protect('sessions', 'user_id = app_user_id()', 'user_id = app_user_id()');
 
 -- Links sent by e-mail (AUTH-09): single use, hashed, short-lived.

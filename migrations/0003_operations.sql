@@ -75,6 +75,7 @@ CREATE TABLE emails (
   CONSTRAINT emails_state CHECK (state IN ('queued', 'sent', 'failed', 'bounced'))
 );
 CREATE INDEX emails_user_idx ON emails (user_id, created_at);
+CREATE INDEX emails_provider_idx ON emails (provider_id) WHERE provider_id IS NOT NULL;
 CALL app_protect('emails', 'user_id = app_user_id()');
 
 -- A call to a vendor, written and committed before it is made (spec 3, "Before each call to Stripe").

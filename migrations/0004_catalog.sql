@@ -46,8 +46,10 @@ CREATE TABLE products (
   published_at        timestamptz,
   deleted_at          timestamptz,
   search              tsvector GENERATED ALWAYS AS (
-                        setweight(to_tsvector('english', title), 'A') ||
-                        setweight(to_tsvector('simple', immutable_text_join(tags || tech_stack)), 'B') ||
+                        -- stemmed for whole words, and as written for the beginnings of words
+                        setweight(to_tsvector('english', title) || to_tsvector('simple', title), 'A') ||
+                        setweight(to_tsvector('english', immutable_text_join(tags || tech_stack)) ||
+                                  to_tsvector('simple', immutable_text_join(tags || tech_stack)), 'B') ||
                         setweight(to_tsvector('english', short_description), 'C') ||
                         setweight(to_tsvector('english', description), 'D')) STORED,
   CONSTRAINT products_slug_key UNIQUE (slug),
@@ -82,7 +84,8 @@ CREATE TABLE product_stats (
   views         bigint NOT NULL DEFAULT 0,
   sales         bigint NOT NULL DEFAULT 0,
   rating_sum    bigint NOT NULL DEFAULT 0,
-  rating_count  bigint NOT NULL DEFAULT 0
+  rating_count  bigint NOT NULL DEFAULT 0,
+  rating_average numeric(3, 2) GENERATED ALWAYS AS (round(rating_sum::numeric / NULLIF(rating_count, 0), 2)) STORED
 );
 CALL app_protect('product_stats', 'true');
 

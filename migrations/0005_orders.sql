@@ -79,6 +79,7 @@ CREATE TABLE order_events (
   kind      text NOT NULL,                             -- 'paid', 'fulfilled', 'downloaded'
   detail    text NOT NULL DEFAULT '',
   job_id    bigint,
+  job_kind  text,                                      -- 'orders.fulfil'; outlives the job's own row
   once_key  text,                                      -- an event that may happen only once carries a key
   CONSTRAINT order_events_once UNIQUE (order_id, once_key)
 );

@@ -3,13 +3,11 @@
 //!
 //! A secret is a [`Secret`]: it prints as `[redacted]` wherever it is shown.
 
-use serde::Deserialize;
 use std::{fmt, net::IpAddr};
 use url::Url;
 
 /// A value that never appears in output.
-#[derive(Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);
 
 impl Secret {
@@ -30,8 +28,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Everything that can be set.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Where people reach the site; links in e-mails and return addresses start with it.
     pub base_url: Url,
@@ -46,8 +43,7 @@ pub struct Config {
     pub log: Log,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Database {
     /// Login that may become any of the three roles, and that migrates.
     pub url: Secret,
@@ -59,8 +55,7 @@ pub struct Database {
     pub max_connections: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthMode {
     /// Our own accounts.
     Builtin,
@@ -68,8 +63,7 @@ pub enum AuthMode {
     Clerk,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Auth {
     pub mode: AuthMode,
     /// `iss` of accepted tokens; of our own accounts, the base URL.
@@ -82,8 +76,7 @@ pub struct Auth {
     pub webhook_secrets: Vec<Secret>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Stripe {
     pub secret_key: Secret,
     pub publishable_key: String,
@@ -95,8 +88,7 @@ pub struct Stripe {
     pub js_url: Url,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Storage {
     /// S3 endpoint as browsers and we reach it.
     pub endpoint: Url,
@@ -106,8 +98,7 @@ pub struct Storage {
     pub secret_key: Secret,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Email {
     pub api_key: Secret,
     /// Base of the API; another one only for the sandbox.
@@ -117,8 +108,7 @@ pub struct Email {
     pub webhook_secrets: Vec<Secret>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Web {
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
@@ -128,8 +118,7 @@ pub struct Web {
     pub cron_secret: Option<Secret>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Log {
     /// One JSON object a line, for machines; otherwise for eyes.
     pub json: bool,

@@ -11,6 +11,12 @@ use sqlx::{
 };
 use std::{str::FromStr, time::Duration};
 
+/// What a query can end in, for those above who name it and know no SQL.
+pub use sqlx::Error;
+
+/// The marketplace's migrations, to be run after the queue's own.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
 /// A transaction begun for an actor.
 pub type Tx = sqlx::Transaction<'static, Postgres>;
 
@@ -107,6 +113,14 @@ impl Db {
                 .await?;
         }
         Ok(tx)
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// When it gives none.
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        self.pool.execute("SELECT 1").await.map(drop)
     }
 
     /// The pool itself, for what is public to everybody and needs no transaction: catalogue pages, the health check.

@@ -3,6 +3,7 @@
 //! An area is a folder: things are nouns (`product.rs`), acts are verbs (`publish.rs`), the payloads of its jobs are in
 //! `jobs.rs`. Nothing here calls a vendor, renders a page or reads the environment; time, ids and the database are given.
 
+pub mod audit;
 pub mod config;
 pub mod db;
 pub mod ids;

@@ -1,1 +1,76 @@
-fn main() {}
+//! The binary `mywork`: reads the configuration, builds the parts, starts them. Web, worker and scheduler run in any number;
+//! `dev` runs one of each in one process beside a private Postgres and the vendors' stand-ins. Nothing is decided here.
+
+mod check;
+mod configuration;
+mod dev;
+mod jobs;
+mod migrate;
+mod parts;
+mod run;
+mod seed;
+mod shutdown;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// MyWork Marketplace: durable jobs in Postgres behind a thin web tier.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything on this machine: a private Postgres, stand-ins for every vendor, web, worker and scheduler
+    Dev,
+    /// Serve pages and API
+    Web,
+    /// Run jobs
+    Worker {
+        /// Process group of workers.toml
+        #[arg(long, default_value = "default")]
+        group: String,
+    },
+    /// Enqueue what the schedules say, promote delayed jobs, rescue those of dead workers
+    Scheduler,
+    /// Bring the database and the storage up to this release; safe to repeat
+    Migrate,
+    /// Fill an empty marketplace with believable data; safe to repeat
+    Seed,
+    /// Look at jobs, retry and cancel them
+    Jobs(jobs::Arguments),
+    /// Check the configuration and every dependency, each with what to do about it
+    Check,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli.command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mywork: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<()> {
+    if let Command::Dev = command {
+        return dev::run().await;
+    }
+    let config = configuration::load()?;
+    match command {
+        Command::Dev => unreachable!("handled above"),
+        Command::Web => run::web(config, shutdown::on_signal()).await,
+        Command::Worker { group } => run::worker(config, &group, shutdown::on_signal()).await,
+        Command::Scheduler => run::scheduler(config, shutdown::on_signal()).await,
+        Command::Migrate => migrate::run(&config).await,
+        Command::Seed => seed::command(&config).await,
+        Command::Jobs(arguments) => jobs::run(&config, arguments).await,
+        Command::Check => check::run(&config).await,
+    }
+}

@@ -1,0 +1,24 @@
+//! Payloads of this area's jobs.
+
+use crate::ids::EmailId;
+use mywork_queue::{Job, Options, Subject, Unique};
+use serde::{Deserialize, Serialize};
+
+/// Render and send one row of `emails`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SendEmail {
+    pub email: EmailId,
+}
+
+impl Job for SendEmail {
+    const KIND: &'static str = "notifications.send_email";
+    const QUEUE: &'static str = "mail";
+
+    fn options(&self) -> Options {
+        Options {
+            unique: Some(Unique::unfinished(format!("email/{}", self.email))),
+            subject: Some(Subject::new("email", self.email)),
+            ..Options::default()
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The stage on which stories are told.
+
+pub mod database;
