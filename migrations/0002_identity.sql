@@ -25,6 +25,7 @@ CREATE TABLE accounts (
   email_verified_at  timestamptz,
   password_hash      text,                            -- argon2id, PHC string; NULL when an outside provider signs in
   external_id        text,                            -- the provider's subject (Clerk `user_…`)
+  external_seen_at   timestamptz,                     -- the provider's time of the news we follow: older news changes nothing
   is_admin           boolean NOT NULL DEFAULT false,
   status             text NOT NULL DEFAULT 'active',
   status_reason      text,                            -- why somebody was suspended, in words they are shown

@@ -5,6 +5,10 @@ SET ROLE mywork_migrate;
 CREATE FUNCTION immutable_text_join(text[]) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
   RETURN array_to_string($1, ' ');
 
+-- Words to compare without regard to how they were capitalised.
+CREATE FUNCTION immutable_lower(text[]) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN (SELECT coalesce(array_agg(lower(word)), '{}') FROM unnest($1) word);
+
 CREATE TABLE categories (
   id           uuid PRIMARY KEY,
   parent_id    uuid REFERENCES categories,
@@ -35,6 +39,7 @@ CREATE TABLE products (
   docs_url            text,
   tech_stack          text[] NOT NULL DEFAULT '{}',
   tags                text[] NOT NULL DEFAULT '{}',
+  technologies        text[] GENERATED ALWAYS AS (immutable_lower(tech_stack)) STORED, -- what filters compare
   price_cents         bigint NOT NULL DEFAULT 0,       -- the lowest offered licence: what lists show, filter and sort by
   currency            text NOT NULL DEFAULT 'usd',
   current_version_id  uuid,                            -- the newest released version
@@ -67,7 +72,7 @@ CREATE INDEX products_newest_idx ON products (published_at DESC, id DESC) WHERE 
 CREATE INDEX products_price_idx ON products (price_cents, id) WHERE state = 'active';
 CREATE INDEX products_category_idx ON products (category_id, published_at DESC, id DESC) WHERE state = 'active';
 CREATE INDEX products_search_idx ON products USING gin (search);
-CREATE INDEX products_tech_stack_idx ON products USING gin (tech_stack);
+CREATE INDEX products_technologies_idx ON products USING gin (technologies);
 CREATE INDEX products_pending_idx ON products (submitted_at, id) WHERE state = 'pending';
 
 -- Every slug a product ever had; old ones redirect (PROD-04).
@@ -140,19 +145,21 @@ CREATE TABLE product_versions (
   sha256          bytea,
   object_key      text,                                -- immutable copy; what is scanned is what is sold (SEC-03)
   bill_of_materials jsonb,                             -- CycloneDX
+  files           jsonb,                               -- [{"path": "README.md", "size": 812}], by path
   detected_stack  text[] NOT NULL DEFAULT '{}',
   file_count      int,
   unpacked_bytes  bigint,
   rejection       text,
   created_at      timestamptz NOT NULL,
   released_at     timestamptz,
-  CONSTRAINT product_versions_number_key UNIQUE (product_id, number),
   CONSTRAINT product_versions_upload_key UNIQUE (upload_id),
   CONSTRAINT product_versions_number_format CHECK (number ~ '^[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$'),
   CONSTRAINT product_versions_state CHECK (state IN ('received', 'quarantined', 'checked', 'rejected', 'released'))
 );
 ALTER TABLE products ADD CONSTRAINT products_current_version_fk FOREIGN KEY (current_version_id) REFERENCES product_versions;
 CREATE INDEX product_versions_product_idx ON product_versions (product_id, created_at DESC);
+-- A number that was refused may be used again by the mended package.
+CREATE UNIQUE INDEX product_versions_number_key ON product_versions (product_id, number) WHERE state <> 'rejected';
 
 -- The publish workflow as the seller watches it (SCAN-03).
 CREATE TABLE version_checks (
@@ -166,6 +173,8 @@ CREATE TABLE version_checks (
   CONSTRAINT version_checks_step CHECK (step IN ('quarantine', 'validate', 'scan', 'approval', 'release')),
   CONSTRAINT version_checks_state CHECK (state IN ('waiting', 'running', 'passed', 'failed', 'skipped'))
 );
+-- The approval queue, oldest first.
+CREATE INDEX version_checks_approval_idx ON version_checks (started_at, version_id) WHERE step = 'approval' AND state = 'running';
 
 CREATE TABLE findings (
   id          uuid PRIMARY KEY,

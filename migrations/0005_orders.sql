@@ -31,7 +31,8 @@ CREATE TABLE checkouts (
   CONSTRAINT checkouts_total CHECK (total_cents >= 0)
 );
 CREATE INDEX checkouts_buyer_idx ON checkouts (buyer_id, created_at DESC);
-CALL app_protect('checkouts', 'buyer_id = app_user_id()', 'buyer_id = app_user_id()');
+-- Prices, payments and states are the system's to write; a buyer may look.
+CALL app_protect('checkouts', 'buyer_id = app_user_id()');
 
 CREATE SEQUENCE order_numbers;
 
@@ -46,6 +47,8 @@ CREATE TABLE orders (
   version_id           uuid REFERENCES product_versions, -- the version that was current when it was bought
   product_title        text NOT NULL,                  -- as it was sold
   licence              text NOT NULL,
+  max_downloads        int NOT NULL DEFAULT 10,        -- terms of the licence as they were offered to this buyer
+  update_months        int,                            -- NULL: always
   state                text NOT NULL DEFAULT 'pending',
   currency             text NOT NULL DEFAULT 'usd',
   amount_cents         bigint NOT NULL,
@@ -69,7 +72,7 @@ CREATE INDEX orders_buyer_idx ON orders (buyer_id, created_at DESC, id DESC);
 CREATE INDEX orders_seller_idx ON orders (seller_id, created_at DESC, id DESC);
 CREATE INDEX orders_product_idx ON orders (product_id, state);
 CREATE INDEX orders_hold_idx ON orders (hold_until) WHERE hold_released_at IS NULL AND hold_until IS NOT NULL;
-CALL app_protect('orders', 'buyer_id = app_user_id() OR seller_id = app_user_id()', 'buyer_id = app_user_id()');
+CALL app_protect('orders', 'buyer_id = app_user_id() OR seller_id = app_user_id()');
 
 -- The timeline of an order, naming the jobs behind it (ORDER-05).
 CREATE TABLE order_events (

@@ -6,16 +6,15 @@
 SET ROLE mywork_migrate;
 
 CREATE VIEW active_products AS
-  SELECT p.id, p.seller_id, p.kind, p.slug, p.title, p.short_description, p.category_id, p.tech_stack, p.tags,
-         p.price_cents, p.currency, p.featured_until, p.published_at, p.updated_at, p.search
+  SELECT p.id, p.seller_id, p.kind, p.slug, p.title, p.short_description, p.description, p.category_id,
+         p.tech_stack, p.technologies, p.tags, p.price_cents, p.currency, p.featured_until, p.published_at, p.updated_at, p.search
   FROM products p
   WHERE p.state = 'active';
 
-CREATE VIEW active_licences AS
-  SELECT l.product_id, l.licence, l.price_cents, l.price_credits
-  FROM product_licences l
-  JOIN products p ON p.id = l.product_id
-  WHERE p.state = 'active';
+-- Which licences a product offers; prices of what is not on sale yet stay with the seller.
+CREATE VIEW offered_licences AS
+  SELECT product_id, licence, price_credits IS NOT NULL AS for_credits
+  FROM product_licences;
 
 -- One row is everything that a card in a list shows.
 CREATE VIEW product_cards AS
@@ -41,7 +40,7 @@ CREATE VIEW product_cards AS
   WHERE p.state = 'active';
 
 -- Views are the owner's business only to define, everybody's to read, nobody's to write.
-REVOKE INSERT, UPDATE, DELETE ON active_products, active_licences, product_cards FROM mywork_web, mywork_worker;
+REVOKE INSERT, UPDATE, DELETE ON active_products, offered_licences, product_cards FROM mywork_web, mywork_worker;
 
 -- A product has its counters from the transaction that made it, so lists may join them and sort by their indexes.
 -- Deferred, so that whoever fills them in the same transaction (the seed) comes first.

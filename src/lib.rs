@@ -6,7 +6,10 @@
 pub mod audit;
 pub mod config;
 pub mod db;
+pub mod health;
+pub mod idempotency;
 pub mod ids;
+pub mod limits;
 pub mod money;
 
 pub mod catalog;
@@ -15,6 +18,7 @@ pub mod ledger;
 pub mod notifications;
 pub mod orders;
 pub mod search;
+pub mod seed;
 pub mod webhooks;
 
 pub use mywork_queue::clock;

@@ -12,7 +12,7 @@ pub mod orders;
 pub mod webhooks;
 
 use mywork::{clock::Clock, config::Config, db::Db};
-use mywork_queue::Registry;
+use mywork_queue::{Registry, schedule::Plan};
 use mywork_scanner::Scanner;
 use mywork_vendors::{resend::Mailer, storage::Storage, stripe::Stripe};
 use std::sync::Arc;
@@ -43,4 +43,12 @@ pub fn registry() -> Registry<Services> {
     orders::register(&mut registry);
     webhooks::register(&mut registry);
     registry
+}
+
+/// What runs by the clock; installed by `mywork migrate` where it is missing, edited by admins afterwards. All times are UTC.
+///
+/// # Errors
+/// When a payload cannot be written as JSON, which no payload here does.
+pub fn schedules() -> Result<Vec<Plan>, serde_json::Error> {
+    Ok(vec![Plan::new("*/10 * * * *", &mywork::orders::jobs::ReleaseHold {})?])
 }

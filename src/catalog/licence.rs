@@ -81,7 +81,7 @@ impl std::str::FromStr for LicenceKind {
 }
 
 /// One licence at its price.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
     pub licence: LicenceKind,
     pub price_cents: Cents,
@@ -157,18 +157,20 @@ pub fn parse_dollars(text: &str) -> Result<Cents, &'static str> {
     const SENTENCE: &str = "Write an amount in dollars, like 49 or 49.00.";
     let text = text.trim();
     let text = text.strip_prefix('$').unwrap_or(text).trim_start();
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    let whole = match whole.split_once(',') {
-        None => whole.to_owned(),
-        Some((head, tail)) => {
-            if head.is_empty() || head.len() > 3 || !tail.split(',').all(|group| group.len() == 3) {
-                return Err(SENTENCE);
-            }
-            whole.replace(',', "")
-        }
+    let (whole, fraction) = match text.split_once('.') {
+        Some((_, "")) => return Err(SENTENCE),
+        Some(parts) => parts,
+        None => (text, ""),
     };
-    if whole.is_empty() || !digits(&whole) || !digits(fraction) || fraction.len() > 2 || (text.ends_with('.')) {
+    let mut groups = whole.split(',');
+    let head = groups.next().unwrap_or_default();
+    let grouped = whole.contains(',');
+    if grouped && (head.len() > 3 || !groups.all(|group| group.len() == 3)) {
+        return Err(SENTENCE);
+    }
+    let whole = whole.replace(',', "");
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if head.is_empty() || !digits(&whole) || !digits(fraction) || fraction.len() > 2 {
         return Err(SENTENCE);
     }
     let cents: i64 = format!("{fraction:0<2}").parse().map_err(|_| SENTENCE)?;
@@ -229,13 +231,9 @@ pub async fn find_offer(
 /// Makes these the product's offers and the lowest of them its price. The caller holds the product's lock.
 pub(super) async fn replace(connection: &mut PgConnection, product: ProductId, offers: &[Offer]) -> Result<(), sqlx::Error> {
     let kept: Vec<String> = offers.iter().map(|offer| offer.licence.as_str().to_owned()).collect();
-    sqlx::query!(
-        "DELETE FROM product_licences WHERE product_id = $1 AND licence <> ALL($2)",
-        product as ProductId,
-        &kept
-    )
-    .execute(&mut *connection)
-    .await?;
+    sqlx::query!("DELETE FROM product_licences WHERE product_id = $1 AND licence <> ALL($2)", product as ProductId, &kept)
+        .execute(&mut *connection)
+        .await?;
     for offer in offers {
         sqlx::query!(
             "INSERT INTO product_licences (product_id, licence, price_cents, price_credits, max_downloads, update_months)
@@ -273,7 +271,7 @@ mod tests {
         assert_eq!(parse_dollars("0.29"), Ok(Cents(29)));
         assert_eq!(parse_dollars("49.5"), Ok(Cents(4_950)));
         assert_eq!(parse_dollars("1,299.00"), Ok(Cents(129_900)));
-        for wrong in ["", "-1", "4.999", "1e3", "12,34", "49.", ".5", "forty", "١٢", "99999999999999999999"] {
+        for wrong in ["", "-1", "4.999", "1e3", "12,34", ",123", "49.", ".5", "forty", "١٢", "99999999999999999999"] {
             assert!(parse_dollars(wrong).is_err(), "{wrong}");
         }
         assert!(parse_dollars("92233720368547758").is_err(), "does not fit in cents");

@@ -2,7 +2,7 @@
 //! gets from a seller's disk to the shelf.
 //!
 //! The story in order: [`wizard`] writes a draft, [`upload`] takes its files, [`version`] makes a package a version,
-//! [`check`] records what the jobs find in it, [`publish`] hands it in, [`approve`] decides, [`check::release`] puts it on the
+//! [`check`] records what the jobs find in it, [`publish`] hands it in, [`approve`] decides, [`release`] puts it on the
 //! shelf. Whoever changes a product or one of its versions first locks the product's row ([`product::lock`]): a seller, an
 //! admin and a job about the same product wait for each other.
 
@@ -17,6 +17,7 @@ pub mod licence;
 pub mod pause;
 pub mod product;
 pub mod publish;
+pub mod release;
 pub mod review;
 pub mod slug;
 pub mod upload;

@@ -10,10 +10,13 @@
 //! `deleted` is soft: buyers keep what they bought. Every move is in the audit log, written by the act that makes it.
 
 use super::Error;
+use crate::audit::{self, Origin};
+use crate::db::Actor;
 use crate::ids::{CategoryId, ProductId, UserId, VersionId};
 use crate::money::Cents;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sqlx::PgConnection;
 
 /// What kind of thing is sold.
@@ -224,6 +227,51 @@ pub async fn lock_editable(connection: &mut PgConnection, seller: UserId, id: Pr
     Ok(product)
 }
 
+/// A move from the state a product is in to another one. Whether it is allowed was judged by the act that makes it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Transition<'a> {
+    pub to: ProductState,
+    /// For the seller and for the audit log.
+    pub reason: Option<&'a str>,
+    pub actor: Actor,
+    /// `product.pause`
+    pub action: &'static str,
+    pub origin: &'a Origin,
+}
+
+/// Makes the move and writes it into the audit log. The caller holds the product's lock.
+pub(super) async fn transition(
+    connection: &mut PgConnection,
+    product: &Product,
+    transition: Transition<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE products SET
+           state = $2,
+           rejection_reason = $3,
+           submitted_at = CASE WHEN $2 = 'pending' THEN $4 ELSE submitted_at END,
+           deleted_at = CASE WHEN $2 = 'deleted' THEN $4 END,
+           updated_at = $4
+         WHERE id = $1",
+        product.id as ProductId,
+        transition.to as ProductState,
+        transition.reason,
+        now,
+    )
+    .execute(&mut *connection)
+    .await?;
+    let entry = audit::Entry::new(transition.actor, transition.action, "product", product.id)
+        .changed(json!({"state": product.state}), json!({"state": transition.to}))
+        .from(transition.origin);
+    let entry = match transition.reason {
+        Some(reason) => entry.because(reason),
+        None => entry,
+    };
+    audit::record(connection, &entry, now).await?;
+    Ok(())
+}
+
 /// A line of the seller's list.
 #[derive(Clone, Debug, Serialize)]
 pub struct Listing {
@@ -332,6 +380,30 @@ pub async fn count_own(connection: &mut PgConnection, seller: UserId) -> Result<
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(|row| (row.state, row.count)).collect())
+}
+
+/// Sums over all of a seller's products.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    pub views: i64,
+    pub sales: i64,
+}
+
+/// # Errors
+/// When the database fails.
+pub async fn totals_own(connection: &mut PgConnection, seller: UserId) -> Result<Totals, sqlx::Error> {
+    sqlx::query_as!(
+        Totals,
+        r#"SELECT
+             coalesce(sum(s.views), 0)::bigint AS "views!",
+             coalesce(sum(s.sales), 0)::bigint AS "sales!"
+           FROM products p
+           JOIN product_stats s ON s.product_id = p.id
+           WHERE p.seller_id = $1"#,
+        seller as UserId,
+    )
+    .fetch_one(connection)
+    .await
 }
 
 /// The pattern that finds `text` anywhere, with the wildcards in it taken literally.

@@ -109,7 +109,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_delivered_is_refused() {
-        for bad in ["", "ada", "ada@", "@example.com", "ada@localhost", "a b@example.com", "a..b@example.com", "a@-x.com", "a@x..com"] {
+        for bad in
+            ["", "ada", "ada@", "@example.com", "ada@localhost", "a b@example.com", "a..b@example.com", "a@-x.com", "a@x..com"]
+        {
             assert_eq!(normal_email(bad), Err(BadEmail), "{bad}");
         }
         assert_eq!(normal_email("ada@example.com\r\nBcc: all@example.com"), Err(BadEmail));

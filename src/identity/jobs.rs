@@ -1,23 +1,19 @@
 //! Payloads of this area's jobs.
 
-use crate::ids::WebhookEventId;
-use mywork_queue::{Job, Options, Subject, Unique};
+use mywork_queue::{Job, Options, Unique};
 use serde::{Deserialize, Serialize};
 
-/// Bring one person into step with what Clerk said about them (AUTH-05).
+/// Write to the owner of an address who has forgotten their password, if there is one (AUTH-09).
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ProcessClerkEvent {
-    pub event: WebhookEventId,
+pub struct SendResetLink {
+    /// In lower case.
+    pub email: String,
 }
 
-impl Job for ProcessClerkEvent {
-    const KIND: &'static str = "clerk.process_event";
+impl Job for SendResetLink {
+    const KIND: &'static str = "identity.send_reset_link";
 
     fn options(&self) -> Options {
-        Options {
-            unique: Some(Unique::unfinished(format!("webhook/{}", self.event))),
-            subject: Some(Subject::new("webhook_event", self.event)),
-            ..Options::default()
-        }
+        Options::default().unique(Unique::unfinished(format!("reset/{}", self.email)))
     }
 }

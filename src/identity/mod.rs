@@ -1,7 +1,7 @@
 //! People: who they are, how they prove it, what they may do.
 //!
 //! *Things*: [`account`] (private), [`profile`] (public), [`person`] (both, as a request needs them), [`password`],
-//! [`session`], [`token`], [`seller`], [`signing_key`], [`throttle`]. *Acts*: [`sign_up`], [`sign_in`], [`verify_email`],
+//! [`session`], [`token`], [`seller`], [`signing_key`]. *Acts*: [`sign_up`], [`sign_in`], [`verify_email`],
 //! [`reset_password`], [`change_password`], [`change_email`], [`provision`] (accounts of an outside provider) and, for
 //! admins, [`people`] and [`administer`].
 
@@ -21,7 +21,6 @@ pub mod session;
 pub mod sign_in;
 pub mod sign_up;
 pub mod signing_key;
-pub mod throttle;
 pub mod token;
 pub mod username;
 pub mod verify_email;

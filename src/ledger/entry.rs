@@ -157,11 +157,7 @@ pub struct BookedPosting {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn of_order(
-    conn: &mut PgConnection,
-    order: OrderId,
-    checkout: CheckoutId,
-) -> Result<Vec<BookedPosting>, sqlx::Error> {
+pub async fn of_order(conn: &mut PgConnection, order: OrderId, checkout: CheckoutId) -> Result<Vec<BookedPosting>, sqlx::Error> {
     sqlx::query_as!(
         BookedPosting,
         r#"SELECT e.kind AS "entry_kind: EntryKind",

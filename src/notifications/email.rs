@@ -80,12 +80,19 @@ pub async fn queue(connection: &mut PgConnection, email: &NewEmail<'_>, now: Dat
         mywork_queue::enqueue(connection, &SendEmail { email: id }).await?;
         return Ok(id);
     }
-    Ok(sqlx::query_scalar!(
-        r#"SELECT id AS "id: EmailId" FROM emails WHERE dedupe_key = $1"#,
-        email.dedupe_key
-    )
-    .fetch_one(connection)
-    .await?)
+    Ok(sqlx::query_scalar!(r#"SELECT id AS "id: EmailId" FROM emails WHERE dedupe_key = $1"#, email.dedupe_key)
+        .fetch_one(connection)
+        .await?)
+}
+
+/// Whether a message of this name was written before.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_known(connection: &mut PgConnection, dedupe_key: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM emails WHERE dedupe_key = $1) AS "known!""#, dedupe_key)
+        .fetch_one(connection)
+        .await
 }
 
 /// The message, if it exists.

@@ -13,12 +13,10 @@ pub struct SendEmail {
 impl Job for SendEmail {
     const KIND: &'static str = "notifications.send_email";
     const QUEUE: &'static str = "mail";
+    /// With hourly tries at the end, these span three days.
+    const MAX_ATTEMPTS: i16 = 80;
 
     fn options(&self) -> Options {
-        Options {
-            unique: Some(Unique::unfinished(format!("email/{}", self.email))),
-            subject: Some(Subject::new("email", self.email)),
-            ..Options::default()
-        }
+        Options::default().unique(Unique::unfinished(format!("email/{}", self.email))).subject(Subject::new("email", self.email))
     }
 }

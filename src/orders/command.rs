@@ -121,8 +121,7 @@ pub async fn begin(conn: &mut PgConnection, step: Step<'_>, request: &Value, now
             }
             (Decision::Done, Some(row)) => return Ok(Begun::Done(row.response.unwrap_or(Value::Null))),
             (decision, Some(row)) => {
-                let command =
-                    Command { id: row.id, generation: row.generation, key: row.idempotency_key, request: row.request };
+                let command = Command { id: row.id, generation: row.generation, key: row.idempotency_key, request: row.request };
                 return Ok(if decision == Decision::LookUp { Begun::LookUp(command) } else { Begun::Call(command) });
             }
             (_, None) => return Err(sqlx::Error::RowNotFound),

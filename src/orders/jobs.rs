@@ -4,6 +4,9 @@ use crate::ids::{CheckoutId, OrderId};
 use mywork_queue::{Job, Options, Subject, Unique};
 use serde::{Deserialize, Serialize};
 
+/// Money moves through slots of its own: a thousand packages waiting to be scanned hold up no delivery.
+pub const QUEUE: &str = "orders";
+
 /// Delivers a paid order: receipt, sale notice, counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fulfil {
@@ -12,9 +15,10 @@ pub struct Fulfil {
 
 impl Job for Fulfil {
     const KIND: &'static str = "orders.fulfil";
+    const QUEUE: &'static str = QUEUE;
 
     fn options(&self) -> Options {
-        Options { subject: Some(Subject::new("order", self.order.to_string())), ..Options::default() }
+        Options::default().subject(Subject::new("order", self.order))
     }
 }
 
@@ -33,14 +37,12 @@ impl ReconcileCheckout {
 
 impl Job for ReconcileCheckout {
     const KIND: &'static str = "orders.reconcile_checkout";
+    const QUEUE: &'static str = QUEUE;
 
     fn options(&self) -> Options {
-        Options {
-            subject: Some(Subject::new("checkout", self.checkout.to_string())),
-            // A buyer who reloads the page that waits for the payment asks for a look each time; one is enough.
-            unique: Some(Unique::unfinished(format!("{}/{}", self.checkout, self.round))),
-            ..Options::default()
-        }
+        // A buyer who reloads the page that waits for the payment asks for a look each time; one is enough.
+        let once = Unique::unfinished(format!("{}/{}", self.checkout, self.round));
+        Options::default().subject(Subject::new("checkout", self.checkout)).unique(once)
     }
 }
 
@@ -52,9 +54,10 @@ pub struct ExpireCheckout {
 
 impl Job for ExpireCheckout {
     const KIND: &'static str = "orders.expire_checkout";
+    const QUEUE: &'static str = QUEUE;
 
     fn options(&self) -> Options {
-        Options { subject: Some(Subject::new("checkout", self.checkout.to_string())), ..Options::default() }
+        Options::default().subject(Subject::new("checkout", self.checkout))
     }
 }
 
@@ -64,6 +67,7 @@ pub struct ReleaseHold {}
 
 impl Job for ReleaseHold {
     const KIND: &'static str = "orders.release_hold";
+    const QUEUE: &'static str = QUEUE;
 }
 
 #[cfg(test)]

@@ -69,8 +69,13 @@ mod tests {
     #[test]
     fn marked_words_become_fragments() {
         let highlight = Highlight::parse("a \u{E000}fast\u{E001} \u{E000}starter\u{E001}.");
-        let expected =
-            [fragment("a ", false), fragment("fast", true), fragment(" ", false), fragment("starter", true), fragment(".", false)];
+        let expected = [
+            fragment("a ", false),
+            fragment("fast", true),
+            fragment(" ", false),
+            fragment("starter", true),
+            fragment(".", false),
+        ];
         assert_eq!(highlight.0, expected);
         assert!(highlight.has_hit());
     }

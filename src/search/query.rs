@@ -3,7 +3,10 @@
 //! writes, it reads back unchanged.
 
 use crate::{
-    catalog::{licence::LicenceKind, product::ProductKind},
+    catalog::{
+        licence::{LicenceKind, MAX_PRICE, parse_dollars},
+        product::ProductKind,
+    },
     money::Cents,
 };
 use serde::Serialize;
@@ -20,7 +23,6 @@ pub const LIMIT_MAX: u32 = 100;
 const TEXT_MAX: usize = 200;
 const TECH_MAX: usize = 10;
 const WORD_MAX: usize = 60;
-const PRICE_MAX: Cents = Cents(1_000_000);
 
 /// Everything that decides what a result page shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,7 +45,7 @@ pub struct Filters {
     pub category: Option<String>,
     pub price_min: Option<Cents>,
     pub price_max: Option<Cents>,
-    /// Technologies, all of which a product must use.
+    /// Technologies in lower case, all of which a product must use.
     pub tech_stack: Vec<String>,
     pub kind: Option<ProductKind>,
     /// A licence that must be on offer.
@@ -151,13 +153,16 @@ impl Query {
                     "price_min" => ("price_min", &mut filters.price_min),
                     _ => ("price_max", &mut filters.price_max),
                 };
-                match dollars(&value) {
-                    Some(cents) => *slot = Some(cents),
-                    None => refuse(field, format!("“{}” is not a price between $0 and $10,000, such as 49 or 49.50.", short(&value))),
+                match parse_dollars(&value) {
+                    Ok(cents) if cents <= MAX_PRICE => *slot = Some(cents),
+                    _ => {
+                        refuse(field, format!("“{}” is not a price between $0 and $10,000, such as 49 or 49.50.", short(&value)))
+                    }
                 }
             }
             "tech" => {
-                let known = filters.tech_stack.iter().any(|tech| tech.eq_ignore_ascii_case(&value));
+                let value = value.to_lowercase();
+                let known = filters.tech_stack.contains(&value);
                 if filters.tech_stack.len() == TECH_MAX {
                     refuse("tech", format!("At most {TECH_MAX} technologies can be combined."));
                 } else if value.chars().count() > WORD_MAX {
@@ -170,9 +175,9 @@ impl Query {
                 Some(kind) => filters.kind = Some(kind),
                 None => refuse("kind", format!("“{}” is not a kind of product: code, prompt or bundle.", short(&value))),
             },
-            "licence" | "license" => match licence(&value) {
-                Some(licence) => filters.licence = Some(licence),
-                None => refuse("licence", format!("“{}” is not a licence: standard, extended or enterprise.", short(&value))),
+            "licence" | "license" => match value.parse() {
+                Ok(licence) => filters.licence = Some(licence),
+                Err(()) => refuse("licence", format!("“{}” is not a licence: standard, extended or enterprise.", short(&value))),
             },
             "rating" => match value.parse() {
                 Ok(stars @ 1..=5) => filters.rating_min = Some(stars),
@@ -189,10 +194,7 @@ impl Query {
             },
             "sort" => match Sort::parse(&value) {
                 Some(known) => *sort = Some(known),
-                None => refuse(
-                    "sort",
-                    format!("Sort by one of {}.", Sort::ALL.map(Sort::as_str).join(", ")),
-                ),
+                None => refuse("sort", format!("Sort by one of {}.", Sort::ALL.map(Sort::as_str).join(", "))),
             },
             "page" => match value.parse() {
                 Ok(page @ 1..=PAGE_MAX) => self.page = page,
@@ -221,7 +223,10 @@ impl Query {
             && min > max
         {
             (self.filters.price_min, self.filters.price_max) = (Some(max), Some(min));
-            notices.push(Notice { field: "price_min", message: "The lowest price was above the highest, so we swapped them.".to_owned() });
+            notices.push(Notice {
+                field: "price_min",
+                message: "The lowest price was above the highest, so we swapped them.".to_owned(),
+            });
         }
     }
 
@@ -242,7 +247,7 @@ impl Query {
         pairs.extend(f.tech_stack.iter().map(|tech| ("tech", tech.as_str().into())));
         pairs.extend(f.price_min.map(|cents| ("price_min", shortest(cents).into())));
         pairs.extend(f.price_max.map(|cents| ("price_max", shortest(cents).into())));
-        pairs.extend(f.licence.map(|licence| ("licence", licence_name(licence).into())));
+        pairs.extend(f.licence.map(|licence| ("licence", licence.as_str().into())));
         pairs.extend(f.rating_min.map(|stars| ("rating", stars.to_string().into())));
         pairs.extend(f.accepts_credits.then_some(("credits", "1".into())));
         pairs.extend(f.seller.as_deref().map(|seller| ("seller", seller.into())));
@@ -290,19 +295,6 @@ fn is_slug(value: &str) -> bool {
     value.len() <= 100 && value.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
 }
 
-/// `49`, `49.5`, `$1,049.50` → cents, up to the highest price there is.
-fn dollars(text: &str) -> Option<Cents> {
-    let plain = text.trim_start_matches('$').replace(',', "");
-    let (whole, cents) = plain.split_once('.').unwrap_or((&plain, ""));
-    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || whole.len() > 6 || cents.len() > 2 || !digits(whole) || !digits(cents) {
-        return None;
-    }
-    let cents: i64 = format!("{cents:0<2}").parse().ok()?;
-    let amount = Cents(whole.parse::<i64>().ok()? * 100 + cents);
-    (amount <= PRICE_MAX).then_some(amount)
-}
-
 /// `49` for whole dollars, `49.50` otherwise.
 fn shortest(cents: Cents) -> String {
     let decimal = cents.decimal();
@@ -319,18 +311,6 @@ fn kind_name(kind: ProductKind) -> &'static str {
 
 fn kind(text: &str) -> Option<ProductKind> {
     [ProductKind::Code, ProductKind::Prompt, ProductKind::Bundle].into_iter().find(|kind| kind_name(*kind) == text)
-}
-
-fn licence_name(licence: LicenceKind) -> &'static str {
-    match licence {
-        LicenceKind::Standard => "standard",
-        LicenceKind::Extended => "extended",
-        LicenceKind::Enterprise => "enterprise",
-    }
-}
-
-fn licence(text: &str) -> Option<LicenceKind> {
-    [LicenceKind::Standard, LicenceKind::Extended, LicenceKind::Enterprise].into_iter().find(|l| licence_name(*l) == text)
 }
 
 #[cfg(test)]
@@ -408,7 +388,7 @@ mod tests {
         fn filters()(
             category in option::of("[a-z0-9-]{1,30}"),
             prices in option::of((0i64..=1_000_000, 0i64..=1_000_000)),
-            tech_stack in prop::collection::vec("[A-Za-z0-9.+#&=%-]{1,20}", 0..5),
+            tech_stack in prop::collection::vec("[a-z0-9.+#&=%-]{1,20}", 0..5),
             kind in option::of(select(vec![ProductKind::Code, ProductKind::Prompt, ProductKind::Bundle])),
             licence in option::of(select(vec![LicenceKind::Standard, LicenceKind::Extended, LicenceKind::Enterprise])),
             rating_min in option::of(1u8..=5),
@@ -417,7 +397,7 @@ mod tests {
         ) -> Filters {
             let mut unique: Vec<String> = Vec::new();
             for tech in tech_stack {
-                if !unique.iter().any(|known| known.eq_ignore_ascii_case(&tech)) {
+                if !unique.contains(&tech) {
                     unique.push(tech);
                 }
             }

@@ -26,6 +26,18 @@ pub enum Source {
     Resend,
 }
 
+impl Source {
+    /// The word the database and the metrics use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Source::Stripe => "stripe",
+            Source::StripeConnect => "stripe_connect",
+            Source::Clerk => "clerk",
+            Source::Resend => "resend",
+        }
+    }
+}
+
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]

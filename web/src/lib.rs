@@ -9,6 +9,7 @@ pub mod app;
 pub mod assets;
 pub mod auth;
 mod conditional;
+pub mod decimal;
 pub mod error;
 pub mod form;
 mod headers;

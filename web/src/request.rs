@@ -31,6 +31,7 @@ struct Details {
     id: String,
     path: String,
     query: Option<String>,
+    https: bool,
     address: IpAddr,
     flash: Option<Flash>,
     flash_shown: AtomicBool,
@@ -69,6 +70,11 @@ impl Current {
         self.0.address
     }
 
+    /// Whether the site is reached over TLS.
+    pub(crate) fn is_https(&self) -> bool {
+        self.0.https
+    }
+
     /// The message left for this page; showing it uses it up.
     pub(crate) fn take_flash(&self) -> Option<Flash> {
         let flash = self.0.flash.clone()?;
@@ -95,13 +101,15 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let started = Instant::now();
     let address = address::of(&request, &app.config.web.trusted_proxies);
     request.extensions_mut().insert(address);
-    let id = address::forwarded_id(&request, &app.config.web.trusted_proxies).unwrap_or_else(|| Uuid::now_v7().simple().to_string());
+    let id =
+        address::forwarded_id(&request, &app.config.web.trusted_proxies).unwrap_or_else(|| Uuid::now_v7().simple().to_string());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
     let current = Current(Arc::new(Details {
         id: id.clone(),
         path: request.uri().path().to_owned(),
         query: request.uri().query().map(str::to_owned),
+        https: app.is_https(),
         address: address.0,
         flash: Flash::of(request.headers()),
         flash_shown: AtomicBool::new(false),

@@ -1,17 +1,8 @@
-//! The binary `mywork`: reads the configuration, builds the parts, starts them. Web, worker and scheduler run in any number;
-//! `dev` runs one of each in one process beside a private Postgres and the vendors' stand-ins. Nothing is decided here.
-
-mod check;
-mod configuration;
-mod dev;
-mod jobs;
-mod migrate;
-mod parts;
-mod run;
-mod seed;
-mod shutdown;
+//! The binary `mywork`. Web, worker and scheduler run in any number; `dev` runs one of each in one process beside a private
+//! Postgres and the vendors' stand-ins.
 
 use clap::{Parser, Subcommand};
+use mywork_cli::{check, configuration, dev, jobs, migrate, run, seed, shutdown};
 use std::process::ExitCode;
 
 /// MyWork Marketplace: durable jobs in Postgres behind a thin web tier.
@@ -69,7 +60,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Worker { group } => run::worker(config, &group, shutdown::on_signal()).await,
         Command::Scheduler => run::scheduler(config, shutdown::on_signal()).await,
         Command::Migrate => migrate::run(&config).await,
-        Command::Seed => seed::command(&config).await,
+        Command::Seed => seed::command(config).await,
         Command::Jobs(arguments) => jobs::run(&config, arguments).await,
         Command::Check => check::run(&config).await,
     }

@@ -192,15 +192,14 @@ CREATE TABLE queue.schedules (
   max_attempts smallint    NOT NULL,
   catch_up     text        NOT NULL,
   overlap      text        NOT NULL,
-  next_at      timestamptz,                                     -- NULL: the expression names no time to come
+  next_at      timestamptz,                                     -- NULL: a scheduler has yet to work it out
   paused_at    timestamptz,
-  fault        text,                                            -- why it cannot run: an expression or zone nobody understands
+  fault        text,                                            -- why it cannot run: nobody understands its times, or none is to come
   created_at   timestamptz NOT NULL DEFAULT now(),
   updated_at   timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT schedules_catch_up CHECK (catch_up IN ('none', 'one', 'all')),
   CONSTRAINT schedules_overlap CHECK (overlap IN ('skip', 'queue'))
 );
-CREATE INDEX schedules_due ON queue.schedules (next_at) WHERE paused_at IS NULL AND next_at IS NOT NULL;
 
 -- Inserted in the same transaction as its job: whatever happens to schedulers, an occurrence is enqueued once.
 CREATE TABLE queue.occurrences (
@@ -265,10 +264,11 @@ BEGIN
   END LOOP;
 
   DELETE FROM queue.unique_keys WHERE until < now();
-  DELETE FROM queue.progress p WHERE p.updated_at < now() - interval '7 days';
+  DELETE FROM queue.occurrences WHERE created_at < now() - interval '90 days';
+  DELETE FROM queue.progress WHERE updated_at < now() - interval '7 days';
   DELETE FROM queue.workers WHERE coalesce(stopped_at, lost_at) < now() - interval '7 days';
   RETURN changed;
 END $$;
 REVOKE EXECUTE ON FUNCTION queue.maintain FROM PUBLIC;
 
-SELECT queue.maintain(current_date);
+SELECT queue.maintain((now() AT TIME ZONE 'UTC')::date);

@@ -98,7 +98,13 @@ impl Findings {
             }
         }
         self.list.sort_by(|a, b| {
-            (a.severity, &a.rule, a.path.is_none(), &a.path, a.line).cmp(&(b.severity, &b.rule, b.path.is_none(), &b.path, b.line))
+            (a.severity, &a.rule, a.path.is_none(), &a.path, a.line).cmp(&(
+                b.severity,
+                &b.rule,
+                b.path.is_none(),
+                &b.path,
+                b.line,
+            ))
         });
         self.list
     }

@@ -54,11 +54,6 @@ impl Budget {
         Self { limits: limits.clone(), packed, unpacked: 0, started: Instant::now() }
     }
 
-    /// Bytes that came out so far.
-    pub fn unpacked(&self) -> u64 {
-        self.unpacked
-    }
-
     /// Time that is left, or the refusal when there is none.
     pub fn time_left(&self) -> Result<Duration, Refusal> {
         match self.limits.deadline.checked_sub(self.started.elapsed()) {

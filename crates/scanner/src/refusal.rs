@@ -89,10 +89,16 @@ impl Refusal {
         match self {
             Refusal::NotAnArchive { .. } => "Pack your project as a .zip or .tar.gz and upload that.",
             Refusal::Empty => "Pack the project's files and upload again.",
-            Refusal::TooManyEntries { .. } => "Leave out what buyers install themselves: node_modules, vendor, build output, caches.",
-            Refusal::TooLarge { .. } | Refusal::FileTooLarge { .. } => "Leave out large data and build output; link to it from the README instead.",
+            Refusal::TooManyEntries { .. } => {
+                "Leave out what buyers install themselves: node_modules, vendor, build output, caches."
+            }
+            Refusal::TooLarge { .. } | Refusal::FileTooLarge { .. } => {
+                "Leave out large data and build output; link to it from the README instead."
+            }
             Refusal::Bomb { .. } => "Leave out generated or empty filler files, and pack the sources themselves.",
-            Refusal::Traversal { .. } | Refusal::AbsolutePath { .. } => "Pack the folder from inside it, so that every path is relative to its root.",
+            Refusal::Traversal { .. } | Refusal::AbsolutePath { .. } => {
+                "Pack the folder from inside it, so that every path is relative to its root."
+            }
             Refusal::TooDeep { .. } => "Flatten the folders, or leave out vendored dependencies.",
             Refusal::ReservedName { .. } => "Rename the file and pack again.",
             Refusal::Duplicate { .. } => "Rename or remove one of the two and pack again.",
@@ -100,7 +106,9 @@ impl Refusal {
             Refusal::SpecialFile { .. } => "Pack regular files only.",
             Refusal::Encrypted { .. } => "Pack without a password: buyers get their copy by a private link.",
             Refusal::UnsupportedMethod { .. } => "Pack with ordinary deflate compression, as every zip program does by default.",
-            Refusal::Inconsistent { .. } | Refusal::Damaged { .. } => "Pack the project again with an ordinary zip or tar program.",
+            Refusal::Inconsistent { .. } | Refusal::Damaged { .. } => {
+                "Pack the project again with an ordinary zip or tar program."
+            }
             Refusal::Truncated => "The upload may have been cut off: upload again, or pack again if it repeats.",
             Refusal::Timeout { .. } => "Make the package smaller: leave out dependencies, data and build output.",
             Refusal::Io(_) => "Nothing to do; if it stays like this, write to support.",

@@ -1,4 +1,5 @@
-//! Jobs of this area.
+//! Jobs of the books. None yet: entries are booked in the transactions of the acts they belong to; the nightly
+//! `ledger.reconcile` will stand here.
 
 use crate::Services;
 use mywork_queue::Registry;

@@ -1,7 +1,12 @@
-//! Jobs of this area.
+//! Jobs that work through the inbox of webhooks. Clerk's is with identity.
 
 use crate::Services;
 use mywork_queue::Registry;
 
+mod resend;
+mod stripe;
+
 /// Names the handlers of this area.
-pub fn register(_registry: &mut Registry<Services>) {}
+pub fn register(registry: &mut Registry<Services>) {
+    registry.add(stripe::run).add(resend::run);
+}

@@ -1,13 +1,33 @@
-//! The admin area of the web tier: nothing is mounted yet.
+//! The admin area of the web tier: its parts, mounted.
 
-use crate::App;
+pub mod approvals;
+pub mod jobs;
+pub mod orders;
+pub mod users;
+
+use crate::{App, Result, auth::AdminOnly, page};
+use axum::{response::Response, routing::get};
 
 /// Pages of this area.
 pub fn pages() -> axum::Router<App> {
     axum::Router::new()
+        .route("/admin", get(home))
+        .merge(approvals::pages())
+        .merge(orders::pages())
+        .merge(users::pages())
+        .merge(jobs::pages())
 }
 
 /// API of this area, each route with its full path.
 pub fn api() -> utoipa_axum::router::OpenApiRouter<App> {
     utoipa_axum::router::OpenApiRouter::new()
+        .merge(approvals::api())
+        .merge(orders::api())
+        .merge(users::api())
+        .merge(jobs::api())
+}
+
+/// What waits for an admin comes first.
+async fn home(_: AdminOnly) -> Result<Response> {
+    Ok(page::see_other("/admin/approvals"))
 }

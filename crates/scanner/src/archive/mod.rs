@@ -66,7 +66,8 @@ pub(crate) fn walk<R: Read + Seek>(
     if files.is_empty() {
         return Err(Refusal::Empty);
     }
-    Ok(Walked { format, files, unpacked_bytes: budget.unpacked() })
+    let unpacked_bytes = files.iter().map(|file| file.size).sum();
+    Ok(Walked { format, files, unpacked_bytes })
 }
 
 /// Tells the format by its signature, and what else the file may be when it is none of ours.

@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn names_that_some_system_cannot_create_are_refused() {
-        for raw in ["a/CON", "nul.txt", "Com1.tar.gz", "x/aux .c", "a:b", "what?", "dot.", "space ", "a\0b", "line\nbreak"] {
+        for raw in ["a/CON", "nul.txt", "Com1.tar.gz", "x/aux .c", "ab:c", "what?", "dot.", "space ", "a\0b", "line\nbreak"] {
             assert_eq!(check(raw), Err("archive.reserved-name"), "{raw:?}");
         }
         assert_eq!(check("console.ts").as_deref(), Ok("console.ts"));
@@ -104,7 +104,7 @@ mod tests {
         fn whatever_passes_stays_inside(raw in "\\PC{0,60}") {
             if let Ok(path) = check(&raw) {
                 prop_assert!(!path.starts_with('/') && path.split('/').all(|part| part != ".."));
-                prop_assert_eq!(check(&path).as_deref(), Ok(path.as_str()));
+                prop_assert_eq!(check(&path), Ok(path.clone()));
             }
         }
     }

@@ -51,11 +51,17 @@ impl Register {
         self.files
     }
 
-    fn enter(&mut self, raw: &str, limits: &Limits) -> Result<String, Refusal> {
+    /// Counts an entry, be it a file, a folder or a header that only describes the next one.
+    pub fn count(&mut self, limits: &Limits) -> Result<(), Refusal> {
         self.entries += 1;
         if self.entries > limits.max_entries {
             return Err(Refusal::TooManyEntries { limit: limits.max_entries });
         }
+        Ok(())
+    }
+
+    fn enter(&mut self, raw: &str, limits: &Limits) -> Result<String, Refusal> {
+        self.count(limits)?;
         path::normalise(raw, limits)
     }
 
@@ -64,8 +70,7 @@ impl Register {
     }
 
     fn claim_folder(&mut self, folder: &str, path: &str) -> Result<(), Refusal> {
-        let (holder, other) =
-            self.places.entry(folder.to_lowercase()).or_insert_with(|| (Holder::Folder, folder.to_owned()));
+        let (holder, other) = self.places.entry(folder.to_lowercase()).or_insert_with(|| (Holder::Folder, folder.to_owned()));
         if *holder == Holder::File {
             return Err(Refusal::Duplicate { path: path.to_owned(), other: other.clone() });
         }

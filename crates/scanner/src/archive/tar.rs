@@ -24,10 +24,15 @@ pub(super) fn walk<R: Read + Seek>(
         budget.time_left()?;
         let mut entry = entry.map_err(|error| if index == 0 { first_fault(error) } else { Refusal::from_io(error) })?;
         match entry.header().entry_type() {
-            EntryType::GNULongName => long_name = Some(gnu_name(&mut entry)?),
-            EntryType::GNULongLink => drop(header_text(&mut entry)?),
-            EntryType::XHeader => long_name = pax_name(&mut entry)?.or(long_name),
-            EntryType::XGlobalHeader => drop(pax_name(&mut entry)?),
+            kind @ (EntryType::GNULongName | EntryType::GNULongLink | EntryType::XHeader | EntryType::XGlobalHeader) => {
+                register.count(&budget.limits)?;
+                match kind {
+                    EntryType::GNULongName => long_name = Some(gnu_name(&mut entry)?),
+                    EntryType::XHeader => long_name = pax_name(&mut entry)?.or(long_name),
+                    EntryType::XGlobalHeader => drop(pax_name(&mut entry)?),
+                    _ => drop(header_text(&mut entry)?),
+                }
+            }
             _ => {
                 let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
                 member(&mut entry, &name, budget, register, visitor)?;
@@ -46,9 +51,12 @@ fn member<R: Read>(
     visitor: &mut dyn Visitor,
 ) -> Result<(), Refusal> {
     let shown = || path::display(&String::from_utf8_lossy(name));
-    let name = std::str::from_utf8(name)
-        .map_err(|_| Refusal::ReservedName { path: shown(), reason: "its name is not valid text" })?;
+    let name =
+        std::str::from_utf8(name).map_err(|_| Refusal::ReservedName { path: shown(), reason: "its name is not valid text" })?;
     match entry.header().entry_type() {
+        EntryType::Directory if entry.size() > 0 => {
+            Err(Refusal::Inconsistent { detail: format!("the folder {} has content", shown()) })
+        }
         EntryType::Directory => register.folder(name, &budget.limits),
         EntryType::Regular | EntryType::Continuous if name.ends_with('/') && entry.size() == 0 => {
             register.folder(name, &budget.limits) // how tar wrote folders before 1988, and some programs still do
@@ -82,7 +90,8 @@ fn pax_name<R: Read>(entry: &mut Entry<'_, R>) -> Result<Option<Vec<u8>>, Refusa
     let text = header_text(entry)?;
     let (mut rest, mut name) = (text.as_slice(), None);
     while !rest.is_empty() {
-        let (key, value, tail) = pax_record(rest).ok_or_else(|| Refusal::Damaged { detail: "a pax header is malformed".to_owned() })?;
+        let (key, value, tail) =
+            pax_record(rest).ok_or_else(|| Refusal::Damaged { detail: "a pax header is malformed".to_owned() })?;
         match key {
             b"path" => name = Some(value.to_vec()),
             b"size" => return Err(Refusal::Inconsistent { detail: "a pax header changes a file's size".to_owned() }),

@@ -9,8 +9,9 @@ use crate::{Refusal, limits::Budget, refusal::plain};
 use std::io::{Read, Seek};
 use zip::{
     CompressionMethod, ZipReadOptions,
-    read::{Config, ZipFileEntry, ZipIterable},
+    read::{Config, ZipFileEntry},
     result::ZipError,
+    unstable::read::ZipIterable,
 };
 
 pub(super) fn walk<R: Read + Seek>(
@@ -130,9 +131,7 @@ fn open_fault(error: ZipError) -> Refusal {
 fn fault(error: ZipError) -> Refusal {
     match error {
         ZipError::Io(error) => Refusal::from_io(error),
-        ZipError::InvalidArchive(detail) if detail.contains("inconsistency") => {
-            Refusal::Inconsistent { detail: plain(&detail) }
-        }
+        ZipError::InvalidArchive(detail) if detail.contains("inconsistency") => Refusal::Inconsistent { detail: plain(&detail) },
         other => Refusal::Damaged { detail: plain(&other.to_string()) },
     }
 }

@@ -1,0 +1,82 @@
+//! `mywork check`: the configuration is read already when this runs; here every dependency is tried, and each that fails says
+//! what to do about it.
+
+use crate::{migrate, parts};
+use anyhow::Context;
+use mywork::{
+    config::{AuthMode, Config},
+    db::{Db, Role},
+};
+use sqlx::PgPool;
+use std::{future::Future, time::Instant};
+
+/// Tries everything and prints a line each.
+///
+/// # Errors
+/// When anything failed, so that the exit status says so too.
+pub async fn run(config: &Config) -> anyhow::Result<()> {
+    println!("ok    configuration");
+    let outcomes = [
+        tried("database", database(config)).await,
+        tried("migrations", migrations(config)).await,
+        tried("role of the web tier", role(config, Role::Web)).await,
+        tried("role of workers", role(config, Role::Worker)).await,
+        tried("object storage", async { parts::storage(config).ping().await.context("the bucket does not answer: check the S3_… settings, and run `mywork migrate` once") }).await,
+        tried("Stripe", async { parts::stripe(config)?.ping().await.context("Stripe does not answer: check STRIPE_SECRET_KEY and the network") }).await,
+        tried("e-mail", async { parts::mailer(config)?.ping().await.context("Resend does not answer: check RESEND_API_KEY and the network") }).await,
+        tried("sign-in", sign_in(config)).await,
+    ];
+    let failed = outcomes.iter().filter(|ok| !**ok).count();
+    anyhow::ensure!(failed == 0, "{failed} of {} checks failed, see above", outcomes.len() + 1);
+    Ok(())
+}
+
+async fn tried(what: &str, check: impl Future<Output = anyhow::Result<()>>) -> bool {
+    let begun = Instant::now();
+    match check.await {
+        Ok(()) => {
+            println!("ok    {what} ({} ms)", begun.elapsed().as_millis());
+            true
+        }
+        Err(error) => {
+            println!("FAIL  {what}: {error:#}");
+            false
+        }
+    }
+}
+
+async fn pool(config: &Config) -> anyhow::Result<PgPool> {
+    PgPool::connect(config.database.url.reveal()).await.context("the database does not answer: check DATABASE_URL and that the server runs")
+}
+
+async fn database(config: &Config) -> anyhow::Result<()> {
+    migrate::requirements(&pool(config).await?).await
+}
+
+async fn migrations(config: &Config) -> anyhow::Result<()> {
+    let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+        .fetch_all(&pool(config).await?)
+        .await
+        .context("the database is empty: run `mywork migrate`")?;
+    let missing: Vec<_> = mywork::db::MIGRATOR.iter().filter(|m| !applied.contains(&m.version)).map(|m| m.description.as_ref()).collect();
+    anyhow::ensure!(missing.is_empty(), "not applied yet: {}. Run `mywork migrate`.", missing.join(", "));
+    Ok(())
+}
+
+async fn role(config: &Config, role: Role) -> anyhow::Result<()> {
+    let db: Db = parts::database(config, role).await?;
+    sqlx::query("SELECT 1").execute(db.public()).await?;
+    Ok(())
+}
+
+async fn sign_in(config: &Config) -> anyhow::Result<()> {
+    match (&config.auth.mode, &config.auth.jwks_url) {
+        (AuthMode::Builtin, _) => Ok(()),
+        (AuthMode::Clerk, Some(url)) => {
+            let keys = mywork_vendors::jwks::fetch(url).await.context("Clerk's keys cannot be read: check AUTH_JWKS_URL")?;
+            anyhow::ensure!(!keys.keys.is_empty(), "Clerk publishes no key at AUTH_JWKS_URL");
+            Ok(())
+        }
+        (AuthMode::Clerk, None) => anyhow::bail!("AUTH_JWKS_URL is empty"),
+    }
+}

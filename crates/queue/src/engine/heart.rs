@@ -1,0 +1,138 @@
+//! Keeps this process's lease by one heartbeat for all its jobs, and rescues the jobs of processes whose heart has stopped.
+//!
+//! A process that could not beat for a while does not judge others until a whole lease has gone by: after an outage of the
+//! database everybody looks dead for a moment.
+
+use crate::{
+    engine::{Engine, Patience, ticket::Why},
+    store,
+};
+use futures::FutureExt;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+const UPKEEP_EVERY: Duration = Duration::from_secs(3600);
+const GAUGES_EVERY: Duration = Duration::from_secs(15);
+
+/// Announces the process. Patient: the database may start after us.
+pub(crate) async fn register(engine: &Arc<Engine>) {
+    let mut patience = Patience::new();
+    loop {
+        let engine_ = Arc::clone(engine);
+        let announced = store::run(&engine.pool, move |c| {
+            async move { store::register(c, engine_.worker(), &engine_.registration).await }.boxed()
+        });
+        match announced.await {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(%error, "the worker cannot be registered; trying again"),
+        }
+        patience.wait().await;
+    }
+}
+
+/// Beats until `closing`, then says goodbye.
+pub(crate) async fn run(engine: Arc<Engine>, closing: CancellationToken) {
+    let mut judging_from = Instant::now();
+    let (mut upkeep_due, mut gauges_due) = (Instant::now(), Instant::now());
+    loop {
+        let began = Instant::now();
+        match beat(&engine).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::error!("this worker was given up by others; it goes on under a new id");
+                metrics::counter!("queue_workers_given_up_total").increment(1);
+                engine.reborn();
+                register(&engine).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no heartbeat");
+                judging_from = Instant::now() + engine.options.lease;
+            }
+        }
+        if Instant::now() >= judging_from && !engine.stopping.is_cancelled() {
+            if let Err(error) = rescue(&engine).await {
+                tracing::warn!(%error, "no rescue");
+            }
+        }
+        if Instant::now() >= upkeep_due {
+            upkeep_due = Instant::now() + UPKEEP_EVERY;
+            upkeep(&engine).await;
+        }
+        if Instant::now() >= gauges_due {
+            gauges_due = Instant::now() + GAUGES_EVERY;
+            gauges(&engine).await;
+        }
+        tokio::select! {
+            () = sleep(engine.options.heartbeat.saturating_sub(began.elapsed())) => {}
+            () = closing.cancelled() => break,
+        }
+    }
+    let engine_ = Arc::clone(&engine);
+    let goodbye = store::run(&engine.pool, move |c| async move { store::depart(c, engine_.worker()).await }.boxed()).await;
+    if let Err(error) = goodbye {
+        tracing::warn!(%error, "the worker could not say goodbye; others will find it gone");
+    }
+}
+
+async fn beat(engine: &Arc<Engine>) -> Result<bool, sqlx::Error> {
+    let busy = i32::try_from(engine.busy()).unwrap_or(i32::MAX);
+    let worker = engine.worker();
+    store::run(&engine.pool, move |c| async move { store::beat(c, worker, busy).await }.boxed()).await
+}
+
+async fn rescue(engine: &Arc<Engine>) -> Result<(), sqlx::Error> {
+    let lease = engine.options.lease;
+    let lost = store::run(&engine.pool, move |c| async move { store::mark_lost(c, lease).await }.boxed()).await?;
+    for name in lost {
+        tracing::error!(worker = name, "a worker has not been heard of and is given up");
+    }
+    let fates = store::run(&engine.pool, move |c| async move { store::rescue(c, lease).await }.boxed()).await?;
+    if !fates.is_empty() {
+        engine.nudge.notify_one();
+    }
+    for fate in fates {
+        let (queue, kind) = (fate.queue.clone(), fate.kind.clone());
+        metrics::counter!("queue_rescues_total", "queue" => queue.clone(), "kind" => kind.clone()).increment(1);
+        engine.stop_run(fate.id, &Why::Lost); // should it have been ours after all
+        match fate.ends_as.as_deref() {
+            Some("quarantined") => {
+                metrics::counter!("queue_quarantined_total", "queue" => queue, "kind" => kind).increment(1);
+                tracing::error!(job = fate.id, kind = fate.kind, "its worker died three times under this job; it is quarantined");
+            }
+            Some(state) => tracing::error!(job = fate.id, kind = fate.kind, state, "its worker died, and the job ends"),
+            None => tracing::warn!(job = fate.id, kind = fate.kind, "its worker died; the job runs again"),
+        }
+    }
+    Ok(())
+}
+
+async fn upkeep(engine: &Engine) {
+    match store::run(&engine.pool, |c| store::upkeep(c).boxed()).await {
+        Ok(0) => {}
+        Ok(changed) => tracing::info!(changed, "partitions of the history were made or dropped"),
+        Err(error) => {
+            metrics::counter!("queue_upkeep_failures_total").increment(1);
+            tracing::error!(%error, "the history could not be kept up; its rows go to the default partition meanwhile");
+        }
+    }
+}
+
+async fn gauges(engine: &Engine) {
+    match store::run(&engine.pool, |c| store::backlog(c).boxed()).await {
+        Ok(backlog) => {
+            for queue in &engine.registration.queues {
+                let found = backlog.iter().find(|found| &found.queue == queue);
+                metrics::gauge!("queue_waiting_jobs", "queue" => queue.clone())
+                    .set(found.map_or(0.0, |found| found.waiting as f64));
+                metrics::gauge!("queue_oldest_waiting_seconds", "queue" => queue.clone())
+                    .set(found.map_or(0.0, |found| found.oldest_seconds));
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the backlog could not be measured"),
+    }
+    metrics::gauge!("queue_busy_slots", "group" => engine.registration.group.clone()).set(engine.busy() as f64);
+}

@@ -1,0 +1,210 @@
+//! The engine of one worker process: a few loops around shared bookkeeping, each of which heals itself.
+//!
+//! [`claimer`] leases jobs, one loop per queue, and hands them to apalis ([`source`]), which runs them through [`dispatch`];
+//! how a run ended is [`judge`]d and written down in batches ([`settler`]). [`heart`] keeps the process's lease and rescues
+//! jobs of processes that died, [`pulse`] lets time act, [`listener`] hears that there is work.
+
+pub(crate) mod claimer;
+pub(crate) mod dispatch;
+pub(crate) mod heart;
+pub(crate) mod judge;
+pub(crate) mod listener;
+pub(crate) mod pulse;
+pub(crate) mod settler;
+pub(crate) mod source;
+pub(crate) mod ticket;
+
+use crate::{
+    backoff::Backoff,
+    clock::Clock,
+    groups::Group,
+    registry::Registry,
+    runtime::RuntimeOptions,
+    store::{Known, Registration, Settled},
+};
+use sqlx::PgPool;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    time::Duration,
+};
+use ticket::{Stop, Why};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// What the loops of a process share.
+pub(crate) struct Engine {
+    pub pool: PgPool,
+    pub clock: Arc<dyn Clock>,
+    pub options: RuntimeOptions,
+    pub registration: Registration,
+    pub known: Known,
+    policies: HashMap<String, Policy>,
+    pub lines: Vec<Line>,
+    /// One permit per job this process may hold at once.
+    pub slots: Arc<Semaphore>,
+    /// No new claims from here on.
+    pub stopping: CancellationToken,
+    /// Asks for a pulse at once: jobs just finished may have enqueued others.
+    pub nudge: Notify,
+    worker: RwLock<Uuid>,
+    runs: Mutex<HashMap<i64, (i32, Arc<Stop>)>>,
+    settled: mpsc::UnboundedSender<Settled>,
+}
+
+/// A queue as this process works on it.
+pub(crate) struct Line {
+    pub queue: String,
+    pub wake: Notify,
+    /// Whether its last claim came back full: there is more than we could take.
+    pub backlog: std::sync::atomic::AtomicBool,
+}
+
+/// What holds for jobs of a kind in this process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    /// The kind's own limit, which jobs carry unless enqueued with another …
+    pub code_attempts: i16,
+    /// … and what the operator wants instead.
+    pub max_attempts: i16,
+    pub timeout: Duration,
+    pub backoff: Backoff,
+}
+
+impl Policy {
+    /// The limit of a job that carries `carried`.
+    pub(crate) fn limit(self, carried: i16) -> i16 {
+        if carried == self.code_attempts { self.max_attempts } else { carried }
+    }
+}
+
+impl Engine {
+    pub(crate) fn new<S: Send + Sync + 'static>(
+        pool: PgPool,
+        registry: &Registry<S>,
+        group: &Group,
+        clock: Arc<dyn Clock>,
+        options: RuntimeOptions,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Settled>) {
+        let kinds = registry.kinds();
+        let known = Known {
+            names: kinds.iter().map(|kind| kind.name.to_owned()).collect(),
+            versions: kinds.iter().map(|kind| kind.version).collect(),
+        };
+        let policies = kinds.iter().map(|kind| {
+            let wish = group.kinds.get(kind.name).cloned().unwrap_or_default();
+            let policy = Policy {
+                code_attempts: kind.max_attempts,
+                max_attempts: wish.max_attempts.unwrap_or(kind.max_attempts),
+                timeout: wish.timeout.unwrap_or(kind.timeout),
+                backoff: wish.backoff.unwrap_or(kind.backoff),
+            };
+            (kind.name.to_owned(), policy)
+        });
+        let line = |queue: &String| Line { queue: queue.clone(), wake: Notify::new(), backlog: false.into() };
+        let (settled, inbox) = mpsc::unbounded_channel();
+        let engine = Self {
+            pool,
+            clock,
+            registration: Registration {
+                name: options.name.clone(),
+                group: group.name.clone(),
+                release: options.release.clone(),
+                queues: group.queues.clone(),
+                kinds: known.names.clone(),
+                capacity: i32::try_from(group.concurrency).unwrap_or(i32::MAX),
+            },
+            policies: policies.collect(),
+            lines: group.queues.iter().map(line).collect(),
+            slots: Arc::new(Semaphore::new(group.concurrency)),
+            stopping: CancellationToken::new(),
+            nudge: Notify::new(),
+            worker: RwLock::new(Uuid::new_v4()),
+            runs: Mutex::default(),
+            settled,
+            known,
+            options,
+        };
+        (Arc::new(engine), inbox)
+    }
+
+    /// Who we are, until others give us up.
+    pub(crate) fn worker(&self) -> Uuid {
+        *self.worker.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Others have given us up: our runs are no longer ours, and we go on under a new name.
+    pub(crate) fn reborn(&self) {
+        *self.worker.write().unwrap_or_else(PoisonError::into_inner) = Uuid::new_v4();
+        self.stop_runs(&Why::Lost);
+    }
+
+    pub(crate) fn policy(&self, kind: &str) -> Policy {
+        let unknown = Policy { code_attempts: 0, max_attempts: 1, timeout: Duration::from_secs(600), backoff: Backoff::DEFAULT };
+        self.policies.get(kind).copied().unwrap_or(unknown)
+    }
+
+    /// Jobs in hand.
+    pub(crate) fn busy(&self) -> usize {
+        self.runs().len()
+    }
+
+    /// Tells one run to stop.
+    pub(crate) fn stop_run(&self, job: i64, why: &Why) {
+        if let Some((_, stop)) = self.runs().get(&job) {
+            stop.now(why.clone());
+        }
+    }
+
+    /// Tells all runs to stop.
+    pub(crate) fn stop_runs(&self, why: &Why) {
+        for (_, stop) in self.runs().values() {
+            stop.now(why.clone());
+        }
+    }
+
+    fn runs(&self) -> std::sync::MutexGuard<'_, HashMap<i64, (i32, Arc<Stop>)>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, job: i64, lease: i32) -> Arc<Stop> {
+        let stop = Arc::new(Stop { token: CancellationToken::new(), why: OnceLock::new() });
+        self.runs().insert(job, (lease, Arc::clone(&stop)));
+        stop
+    }
+
+    /// A run is over. The settler outlives every run, so the send can only fail when the process is being torn down.
+    fn settle(&self, settled: Settled) {
+        let mut runs = self.runs();
+        if runs.get(&settled.id).is_some_and(|(lease, _)| *lease == settled.lease) {
+            runs.remove(&settled.id);
+        }
+        drop(runs);
+        if let Err(mpsc::error::SendError(settled)) = self.settled.send(settled) {
+            tracing::warn!(job = settled.id, "a run ended too late to be written down; its job will be rescued");
+        }
+    }
+}
+
+/// Waits longer after each failure in a row: 50 ms, 100 ms … at most two seconds, so that every loop is back within
+/// seconds of the database.
+pub(crate) struct Patience(Duration);
+
+impl Patience {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_secs(2);
+
+    pub(crate) fn new() -> Self {
+        Self(Self::FIRST)
+    }
+
+    pub(crate) fn regained(&mut self) {
+        self.0 = Self::FIRST;
+    }
+
+    pub(crate) async fn wait(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(Self::LONGEST);
+    }
+}

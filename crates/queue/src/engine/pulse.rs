@@ -1,0 +1,71 @@
+//! Lets time act a few times a second: due jobs join their line, late ones expire, cancelled runs are told to stop, and
+//! queues that have work are woken. One round trip for the whole process, however many queues it has; it is also what finds
+//! work whose notification was lost, or that nobody notified of.
+
+use crate::{
+    clock,
+    engine::{Engine, Patience, ticket::Why},
+    store::{self, Pulse},
+};
+use futures::FutureExt;
+use std::{sync::Arc, time::Duration};
+use tokio::time::sleep;
+
+/// However often it is nudged.
+const AT_MOST_EVERY: Duration = Duration::from_millis(10);
+
+/// Beats until the process stops.
+pub(crate) async fn run(engine: Arc<Engine>) {
+    let mut patience = Patience::new();
+    loop {
+        let pause = match beat(&engine).await {
+            Ok(pulse) => {
+                patience.regained();
+                heed(&engine, &pulse);
+                async { sleep(AT_MOST_EVERY).await }.boxed()
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no pulse");
+                patience.wait().boxed()
+            }
+        };
+        let next = async {
+            pause.await;
+            tokio::select! {
+                () = engine.nudge.notified() => {}
+                () = sleep(engine.options.poll) => {}
+            }
+        };
+        tokio::select! {
+            () = next => {}
+            () = engine.stopping.cancelled() => return,
+        }
+    }
+}
+
+async fn beat(engine: &Arc<Engine>) -> Result<Pulse, sqlx::Error> {
+    let engine_ = Arc::clone(engine);
+    store::run(&engine.pool, move |c| {
+        async move {
+            let now = clock::given(&*engine_.clock);
+            store::pulse(c, &engine_.registration.queues, engine_.worker(), now).await
+        }
+        .boxed()
+    })
+    .await
+}
+
+fn heed(engine: &Engine, pulse: &Pulse) {
+    for line in engine.lines.iter().filter(|line| pulse.busy.contains(&line.queue)) {
+        line.wake.notify_one();
+    }
+    for &job in &pulse.cancelled {
+        engine.stop_run(job, &Why::Cancelled);
+    }
+    if pulse.ended > 0 {
+        tracing::info!(jobs = pulse.ended, "waiting jobs expired or were cancelled");
+    }
+    if pulse.promoted > 0 {
+        tracing::debug!(jobs = pulse.promoted, "jobs are due");
+    }
+}

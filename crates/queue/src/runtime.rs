@@ -1,0 +1,173 @@
+//! A worker process: starts the engine's loops and apalis' workers, and stops them in an order that loses nothing.
+
+use crate::{
+    clock::Clock,
+    engine::{
+        Engine, claimer,
+        dispatch::Bench,
+        heart,
+        judge::Failed,
+        listener, pulse, settler,
+        source::{Source, Work},
+        ticket::Why,
+    },
+    groups::Group,
+    registry::Registry,
+    store::Settled,
+};
+use apalis::prelude::{Monitor, WorkerBuilder};
+use sqlx::PgPool;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How a worker process behaves. The defaults are what the promises in the documentation are made with.
+#[derive(Clone, Debug)]
+pub struct RuntimeOptions {
+    /// How people tell this process from others: `host:pid`.
+    pub name: String,
+    /// The version of the program, kept with every attempt.
+    pub release: String,
+    /// How often the process says that it lives.
+    pub heartbeat: Duration,
+    /// How long after its last heartbeat others take its jobs.
+    pub lease: Duration,
+    /// How often it looks for work nobody notified it of.
+    pub poll: Duration,
+    /// How long a run told to stop because its job was cancelled or its time is up may take to do so.
+    pub cancel_grace: Duration,
+    /// How long runs may take to end when the process stops; then their jobs are handed back.
+    pub stop_grace: Duration,
+    /// Where to LISTEN, when the pool goes through a pooler in transaction mode.
+    pub listen_on: Option<PgPool>,
+}
+
+impl Default for RuntimeOptions {
+    fn default() -> Self {
+        Self {
+            name: format!("{}:{}", host(), std::process::id()),
+            release: "unreleased".to_owned(),
+            heartbeat: Duration::from_secs(3),
+            lease: Duration::from_secs(10),
+            poll: Duration::from_millis(200),
+            cancel_grace: Duration::from_secs(2),
+            stop_grace: Duration::from_millis(500),
+            listen_on: None,
+        }
+    }
+}
+
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "worker".to_owned() } else { name.trim().to_owned() }
+}
+
+/// One process group's worker, ready to run.
+pub struct Runtime<S> {
+    engine: Arc<Engine>,
+    inbox: mpsc::UnboundedReceiver<Settled>,
+    bench: Arc<Bench<S>>,
+}
+
+impl<S: Send + Sync + 'static> Runtime<S> {
+    /// A worker of `group` over the handlers in `registry`. Give it a pool of its own of at least five connections, so that
+    /// handlers waiting for a connection cannot keep its heart from beating.
+    pub fn new(
+        pool: PgPool,
+        registry: Arc<Registry<S>>,
+        state: Arc<S>,
+        group: Group,
+        clock: Arc<dyn Clock>,
+        options: RuntimeOptions,
+    ) -> Self {
+        describe_metrics();
+        let grace = options.cancel_grace;
+        let (engine, inbox) = Engine::new(pool.clone(), &registry, &group, Arc::clone(&clock), options);
+        Self { engine, inbox, bench: Arc::new(Bench { registry, state, clock, pool, grace }) }
+    }
+
+    /// Works until `shutdown`, then hands back what is unfinished, within a second when the database answers. It never gives
+    /// up by itself: no outage of the database ends it.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self { engine, inbox, bench } = self;
+        tokio::select! {
+            () = heart::register(&engine) => {}
+            () = shutdown.cancelled() => return,
+        }
+        tracing::info!(worker = %engine.worker(), group = engine.registration.group, queues = ?engine.registration.queues, "working");
+
+        let closing = CancellationToken::new();
+        let heart = tokio::spawn(heart::run(Arc::clone(&engine), closing.clone()));
+        let settler = tokio::spawn(settler::run(Arc::clone(&engine), inbox, closing.clone()));
+        let mut loops = JoinSet::new();
+        loops.spawn(pulse::run(Arc::clone(&engine)));
+        loops.spawn(listener::run(Arc::clone(&engine)));
+
+        let mut monitor = Monitor::new().should_restart(|_, _| true);
+        for line in 0..engine.lines.len() {
+            let (out, claimed) = mpsc::unbounded_channel();
+            loops.spawn(claimer::run(Arc::clone(&engine), line, out));
+            monitor = with_worker(monitor, &engine, line, Source::new(&engine, claimed), &bench);
+        }
+        let stopping = engine.stopping.clone();
+        let mut workers = tokio::spawn(monitor.run_with_signal(async move {
+            stopping.cancelled().await;
+            Ok(())
+        }));
+
+        shutdown.cancelled().await;
+        tracing::info!(running = engine.busy(), "stopping");
+        engine.stopping.cancel(); // no new claims
+        while loops.join_next().await.is_some() {} // a claim in flight has landed, and hands its jobs back when dropped
+        engine.stop_runs(&Why::Shutdown);
+        if timeout(engine.options.stop_grace, &mut workers).await.is_err() {
+            workers.abort(); // runs that did not end are dropped, and with their tickets their jobs are handed back
+            let _ = workers.await;
+        }
+        closing.cancel();
+        for last in [settler, heart] {
+            if let Err(error) = last.await {
+                tracing::error!(%error, "a loop of the worker ended badly");
+            }
+        }
+        tracing::info!("stopped");
+    }
+}
+
+fn with_worker<S: Send + Sync + 'static>(
+    monitor: Monitor,
+    engine: &Arc<Engine>,
+    line: usize,
+    source: Source,
+    bench: &Arc<Bench<S>>,
+) -> Monitor {
+    let name = format!("{}@{}", engine.lines[line].queue, engine.worker());
+    let (engine, bench) = (Arc::clone(engine), Arc::clone(bench));
+    monitor.register(move |_| {
+        let (engine, bench) = (Arc::clone(&engine), Arc::clone(&bench));
+        WorkerBuilder::new(name.clone()).backend(source.clone()).build(move |work: Work| {
+            let (engine, bench) = (Arc::clone(&engine), Arc::clone(&bench));
+            async move {
+                let limit = engine.policy(&work.job.kind).timeout;
+                let Work { job, stop, log, .. } = work;
+                bench.run(job, limit, stop.token.clone(), log).await.map_err(Failed)
+            }
+        })
+    })
+}
+
+fn describe_metrics() {
+    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+    describe_counter!("queue_jobs_enqueued_total", "Jobs enqueued, by queue and kind, whether or not the transaction committed.");
+    describe_counter!("queue_runs_total", "Runs ended, by queue, kind and outcome.");
+    describe_counter!("queue_stale_writes_total", "Verdicts that came after their job had been taken away, and changed nothing.");
+    describe_counter!("queue_rescues_total", "Runs taken back from workers that died, by queue and kind.");
+    describe_counter!("queue_quarantined_total", "Jobs quarantined because their worker died three times. Alert on any.");
+    describe_counter!("queue_workers_given_up_total", "Times this process found itself given up by others.");
+    describe_counter!("queue_upkeep_failures_total", "Times the partitions of the history could not be kept up. Alert on any.");
+    describe_histogram!("queue_job_duration_seconds", Unit::Seconds, "How long runs took, by queue and kind.");
+    describe_histogram!("queue_job_wait_seconds", Unit::Seconds, "How long jobs stood in line once due, by queue.");
+    describe_gauge!("queue_waiting_jobs", "Jobs in line, by queue.");
+    describe_gauge!("queue_oldest_waiting_seconds", Unit::Seconds, "How long the oldest job in line has waited, by queue.");
+    describe_gauge!("queue_busy_slots", "Jobs this process holds, by group.");
+}

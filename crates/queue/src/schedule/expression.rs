@@ -1,0 +1,176 @@
+//! When a schedule fires: a cron expression of five fields, read in a time zone.
+//!
+//! `minute hour day-of-month month day-of-week`, with the meaning of crontab(5): Sunday is 0 or 7, and when both day fields are
+//! restricted either may match. Fixed hours follow the wall clock: what would fall into the hour skipped in spring fires when
+//! it is over, what falls into the hour repeated in autumn fires once. Every-hour expressions follow the clock's real hours.
+
+use chrono::{DateTime, Duration, MappedLocalTime, NaiveDateTime, TimeZone, Utc};
+use chrono_tz::Tz;
+use cron::Schedule as Fields;
+use std::str::FromStr;
+
+/// A cron expression in its time zone.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    /// Two when both day fields are restricted: one per field.
+    fields: Vec<Fields>,
+    every_hour: bool,
+    zone: Tz,
+}
+
+/// Why an expression cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExpressionError {
+    /// Not an IANA time zone.
+    #[error("{0:?} is no time zone; write one like \"UTC\" or \"Europe/Berlin\"")]
+    Zone(String),
+    /// Not five fields.
+    #[error("{0:?} has not the five fields \"minute hour day-of-month month day-of-week\"")]
+    Shape(String),
+    /// A field says what it cannot.
+    #[error("{expression:?} cannot be read: {why}")]
+    Field {
+        /// The expression.
+        expression: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl Expression {
+    /// Reads `cron` in `zone`.
+    ///
+    /// # Errors
+    /// When either cannot be understood.
+    pub fn parse(cron: &str, zone: &str) -> Result<Self, ExpressionError> {
+        let zone = zone.parse::<Tz>().map_err(|_| ExpressionError::Zone(zone.to_owned()))?;
+        let parts: Vec<&str> = cron.split_whitespace().collect();
+        let [minute, hour, day, month, weekday] = parts[..] else {
+            return Err(ExpressionError::Shape(cron.to_owned()));
+        };
+        let fault = |why: String| ExpressionError::Field { expression: cron.to_owned(), why };
+        let weekdays = weekday_names(weekday).map_err(&fault)?;
+        let days = match (day.starts_with('*'), weekday.starts_with('*')) {
+            (false, false) => vec![(day, "*"), ("*", weekdays.as_str())],
+            _ => vec![(day, weekdays.as_str())],
+        };
+        let read = |(day, weekday): (&str, &str)| Fields::from_str(&format!("0 {minute} {hour} {day} {month} {weekday}"));
+        let fields = days.into_iter().map(read).collect::<Result<_, _>>().map_err(|error| fault(error.to_string()))?;
+        Ok(Self { fields, every_hour: hour.starts_with('*'), zone })
+    }
+
+    /// The first time after `after`, if the expression names one.
+    pub fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.fields.iter().filter_map(|fields| self.next_of(fields, after)).min()
+    }
+
+    fn next_of(&self, fields: &Fields, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let local = after.with_timezone(&self.zone);
+        if self.every_hour {
+            return fields.after(&local).map(|time| time.to_utc()).find(|time| *time > after);
+        }
+        // The wall clock as if it were UTC, from before any shift that could matter.
+        let from = local.naive_local().and_utc() - Duration::hours(3);
+        fields.after(&from).map(|wall| self.instant(wall.naive_utc())).find(|time| *time > after)
+    }
+
+    fn instant(&self, wall: NaiveDateTime) -> DateTime<Utc> {
+        match self.zone.from_local_datetime(&wall) {
+            MappedLocalTime::Single(time) | MappedLocalTime::Ambiguous(time, _) => time.to_utc(),
+            MappedLocalTime::None => {
+                // In the gap: the wall clock of three hours before tells how far it stood from UTC.
+                let before = wall - Duration::hours(3);
+                self.instant(before) + Duration::hours(3)
+            }
+        }
+    }
+}
+
+/// The day-of-week field with names, because the parser below counts days from Sunday = 1.
+fn weekday_names(field: &str) -> Result<String, String> {
+    const NAMES: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+    let number = |text: &str| -> Result<usize, String> {
+        let by_name = NAMES.iter().position(|name| name.eq_ignore_ascii_case(text));
+        let by_number = text.parse().ok().filter(|number| *number <= 7);
+        by_name.or(by_number).ok_or_else(|| format!("{text:?} is no day of the week"))
+    };
+    let mut days = [false; 7];
+    for item in field.split(',') {
+        let (range, step) = item.split_once('/').map_or((item, None), |(range, step)| (range, Some(step)));
+        let step =
+            step.map_or(Ok(1), |step| step.parse().ok().filter(|step| *step > 0).ok_or_else(|| format!("{step:?} is no step")))?;
+        let (first, last) = match range.split_once('-') {
+            _ if range == "*" => (0, 6),
+            Some((first, last)) => (number(first)?, number(last)?),
+            None if item.contains('/') => (number(range)?, 6),
+            None => (number(range)?, number(range)?),
+        };
+        if first > last {
+            return Err(format!("{range:?} runs backwards"));
+        }
+        for day in (first..=last).step_by(step) {
+            days[day % 7] = true;
+        }
+    }
+    if days == [true; 7] {
+        return Ok("*".to_owned());
+    }
+    Ok(NAMES.iter().zip(days).filter_map(|(name, on)| on.then_some(*name)).collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(cron: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
+        let expression = Expression::parse(cron, zone).expect("an expression");
+        let mut at: DateTime<Utc> = from.parse().expect("a time");
+        (0..count)
+            .map(|_| {
+                at = expression.next_after(at).expect("a next time");
+                at.format("%a %Y-%m-%d %H:%M").to_string()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn days_of_the_week_count_from_sunday_as_in_crontab() {
+        assert_eq!(times("0 0 * * 1", "UTC", "2026-01-01T00:00:00Z", 2), ["Mon 2026-01-05 00:00", "Mon 2026-01-12 00:00"]);
+        assert_eq!(times("0 0 * * 7", "UTC", "2026-01-01T00:00:00Z", 1), ["Sun 2026-01-04 00:00"]);
+        assert_eq!(
+            times("0 0 * * 5-7", "UTC", "2026-01-01T00:00:00Z", 3).join(" "),
+            "Fri 2026-01-02 00:00 Sat 2026-01-03 00:00 Sun 2026-01-04 00:00"
+        );
+    }
+
+    #[test]
+    fn either_day_field_may_match_when_both_are_restricted() {
+        assert_eq!(
+            times("0 0 13 * 5", "UTC", "2026-01-03T00:00:00Z", 3).join(" "),
+            "Fri 2026-01-09 00:00 Tue 2026-01-13 00:00 Fri 2026-01-16 00:00"
+        );
+    }
+
+    #[test]
+    fn a_fixed_hour_fires_once_on_days_when_the_clock_shifts() {
+        let spring = times("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", 2);
+        assert_eq!(spring, ["Sun 2026-03-29 01:30", "Mon 2026-03-30 00:30"]); // 03:30 local, then 02:30
+        let autumn = times("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", 2);
+        assert_eq!(autumn, ["Sun 2026-10-25 00:30", "Mon 2026-10-26 01:30"]);
+    }
+
+    #[test]
+    fn every_ten_minutes_goes_on_through_the_repeated_hour() {
+        let autumn = times("*/30 * * * *", "Europe/Berlin", "2026-10-25T00:00:00Z", 5);
+        let hours: Vec<&str> = autumn.iter().map(|time| &time[15..]).collect();
+        assert_eq!(hours, ["00:30", "01:00", "01:30", "02:00", "02:30"]);
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_a_reason() {
+        assert!(matches!(Expression::parse("* * * *", "UTC"), Err(ExpressionError::Shape(_))));
+        assert!(matches!(Expression::parse("* * * * *", "Mars/Olympus"), Err(ExpressionError::Zone(_))));
+        assert!(matches!(Expression::parse("61 * * * *", "UTC"), Err(ExpressionError::Field { .. })));
+        assert!(matches!(Expression::parse("0 0 * * Friday8", "UTC"), Err(ExpressionError::Field { .. })));
+    }
+}

@@ -1,0 +1,23 @@
+-- One round trip, one commit: the next jobs of a queue that this worker understands, leased to it.
+WITH next AS MATERIALIZED (
+  SELECT id
+  FROM queue.jobs
+  WHERE queue = $1
+    AND state = 'available'
+    AND version <= ($4::smallint[])[array_position($3::text[], kind)] -- NULL, hence false, for a kind it does not know
+    AND (expires_at IS NULL OR expires_at > coalesce($6::timestamptz, now()))
+    AND NOT EXISTS (SELECT FROM queue.queues WHERE name = $1 AND paused_at IS NOT NULL)
+  ORDER BY priority DESC, run_at, id
+  LIMIT $2
+  FOR UPDATE SKIP LOCKED
+)
+UPDATE queue.jobs j
+SET state = 'running',
+    attempt = j.attempt + 1,
+    lease = j.lease + 1,
+    worker_id = $5,
+    started_at = now()
+FROM next
+WHERE j.id = next.id
+RETURNING j.id, j.lease, j.queue, j.kind, j.version, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.trace, j.actor,
+          extract(epoch FROM greatest(now() - greatest(j.run_at, j.created_at), interval '0'))::float8 AS "waited!"

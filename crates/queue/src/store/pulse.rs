@@ -1,0 +1,28 @@
+//! What time brings about: see `pulse.sql`.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// What a pulse found.
+#[derive(Clone, Debug)]
+pub(crate) struct Pulse {
+    /// Queues with work, among those asked about.
+    pub busy: Vec<String>,
+    /// Runs of this worker that somebody cancelled.
+    pub cancelled: Vec<i64>,
+    /// Jobs that became due.
+    pub promoted: i64,
+    /// Jobs that expired or were cancelled while they waited.
+    pub ended: i64,
+}
+
+/// Lets time act on the tables, and looks for work in `queues` and for cancelled runs of `worker`.
+pub(crate) async fn pulse(
+    c: &mut PgConnection,
+    queues: &[String],
+    worker: Uuid,
+    now: Option<DateTime<Utc>>,
+) -> Result<Pulse, sqlx::Error> {
+    sqlx::query_file_as!(Pulse, "src/store/pulse.sql", now, queues, worker).fetch_one(c).await
+}

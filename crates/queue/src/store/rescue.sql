@@ -1,0 +1,51 @@
+-- Takes back the runs of workers that are gone. A job that lost its worker three times is quarantined: it may well be what
+-- kills them. One whose attempts are used up is dead. The others go back to the head of their line.
+WITH orphans AS (
+  SELECT j.id, coalesce(w.release, '') AS release,
+         CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled'
+              WHEN j.rescues + 1 >= $2::integer THEN 'quarantined'
+              WHEN j.attempt >= j.max_attempts THEN 'dead' END AS ends_as
+  FROM queue.jobs j
+  LEFT JOIN queue.workers w ON w.id = j.worker_id
+  WHERE j.state = 'running'
+    AND (w.id IS NULL OR w.stopped_at IS NOT NULL OR w.lost_at IS NOT NULL OR w.heartbeat_at < now() - make_interval(secs => $1))
+  LIMIT 500
+  FOR UPDATE OF j SKIP LOCKED
+),
+ended AS (
+  DELETE FROM queue.jobs j
+  USING orphans o
+  WHERE j.id = o.id AND o.ends_as IS NOT NULL
+  RETURNING j.id, j.lease, j.queue, j.kind, j.version, j.priority, j.run_at, j.args, j.attempt, j.max_attempts,
+            j.rescues + 1::smallint AS rescues, j.worker_id, j.started_at, j.expires_at, j.unique_key, j.unique_while,
+            j.subject_kind, j.subject_id, j.tags, j.actor, j.trace, j.parent_id, j.cancel_reason, j.created_at, o.release, o.ends_as
+),
+history AS (
+  INSERT INTO queue.finished_jobs (id, queue, kind, version, state, priority, run_at, args, attempt, max_attempts, lease, rescues,
+                                   expires_at, unique_key, unique_while, subject_kind, subject_id, tags, actor, trace, parent_id,
+                                   last_error, reason, created_at, finished_at)
+  SELECT id, queue, kind, version, ends_as, priority, run_at, args, attempt, max_attempts, lease, rescues, expires_at, unique_key,
+         unique_while, subject_kind, subject_id, tags, actor, trace, parent_id, $3, cancel_reason, created_at, now()
+  FROM ended
+),
+returned AS (
+  UPDATE queue.jobs j
+  SET state = 'available', lease = j.lease + 1, rescues = j.rescues + 1, worker_id = NULL, last_error = $3
+  FROM orphans o, queue.jobs before
+  WHERE j.id = o.id AND o.ends_as IS NULL AND before.id = j.id
+  RETURNING j.id, before.lease, j.queue, j.kind, j.attempt, before.worker_id, j.started_at, o.release
+),
+runs AS (
+  INSERT INTO queue.attempts (job_id, lease, attempt, queue, kind, worker_id, release, started_at, ended_at, outcome, failed,
+                              error_class, fingerprint, error)
+  SELECT id, lease, attempt, queue, kind, worker_id, release, started_at, now(), 'lost', true,
+         'worker lost', md5(kind || ' worker lost'), $3
+  FROM (
+    SELECT id, lease, attempt, queue, kind, worker_id, release, started_at FROM ended
+    UNION ALL
+    SELECT id, lease, attempt, queue, kind, worker_id, release, started_at FROM returned
+  ) AS run
+)
+SELECT id AS "id!", queue AS "queue!", kind AS "kind!", ends_as FROM ended
+UNION ALL
+SELECT id, queue, kind, NULL FROM returned

@@ -1,0 +1,16 @@
+//! `identity.send_reset_link`: is there anybody at this address, and if so, write to them (AUTH-09). The job's own number names
+//! the asking: a second run finds the message written and leaves its link alone.
+
+use crate::Context;
+use mywork::{
+    db::Actor,
+    identity::{jobs::SendResetLink, reset_password},
+};
+use mywork_queue::Outcome;
+
+pub async fn run(job: SendResetLink, cx: Context) -> mywork_queue::Result {
+    let mut tx = cx.state.db.begin(Actor::System).await?;
+    reset_password::send_link(&mut tx, &job.email, &cx.job.to_string(), cx.state.clock.now()).await?;
+    tx.commit().await?;
+    Ok(Outcome::Done)
+}
