@@ -20,7 +20,6 @@ GRANT USAGE ON SCHEMA public, queue TO mywork_web, mywork_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA queue TO mywork_web, mywork_worker;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA queue TO mywork_web, mywork_worker;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA queue TO mywork_worker;
-GRANT EXECUTE ON FUNCTION queue.maintain TO mywork_worker;
 ALTER DEFAULT PRIVILEGES IN SCHEMA queue GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO mywork_web, mywork_worker;
 ALTER DEFAULT PRIVILEGES IN SCHEMA queue GRANT USAGE, SELECT ON SEQUENCES TO mywork_web, mywork_worker;
 

@@ -89,6 +89,9 @@ CREATE TABLE order_events (
 CALL app_protect('order_events', 'EXISTS (SELECT FROM orders o WHERE o.id = order_id)',
   'EXISTS (SELECT FROM orders o WHERE o.id = order_id AND o.buyer_id = app_user_id())');
 
+-- What happened stays: the buyer's own transaction adds to the timeline and never rewrites it.
+REVOKE UPDATE, DELETE ON order_events FROM mywork_web;
+
 CREATE TABLE licences (
   id              uuid PRIMARY KEY,
   order_id        uuid NOT NULL REFERENCES orders,
@@ -120,6 +123,9 @@ CREATE TABLE licence_downloads (
 );
 CALL app_protect('licence_downloads', 'EXISTS (SELECT FROM licences l WHERE l.id = licence_id)',
   'EXISTS (SELECT FROM licences l WHERE l.id = licence_id AND l.owner_id = app_user_id())');
+
+-- Nobody resets their own count.
+REVOKE DELETE ON licence_downloads FROM mywork_web;
 
 -- A catalogue page needs no actor: what is active is public. The owner sees their own in every state, and so does who
 -- bought it.

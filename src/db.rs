@@ -128,3 +128,15 @@ impl Db {
         &self.pool
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_migrations_have_one_number() {
+        let numbers: BTreeSet<i64> = MIGRATOR.iter().map(|m| m.version).collect();
+        assert_eq!(numbers.len(), MIGRATOR.iter().count());
+    }
+}

@@ -59,7 +59,8 @@ impl fmt::Display for Cents {
     /// `$1,299.00`, as a page writes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = (self.0.unsigned_abs() / 100).to_string();
-        let grouped = whole.as_bytes().rchunks(3).rev().map(|c| std::str::from_utf8(c).expect("digits")).collect::<Vec<_>>().join(",");
+        let grouped =
+            whole.as_bytes().rchunks(3).rev().map(|c| std::str::from_utf8(c).expect("digits")).collect::<Vec<_>>().join(",");
         write!(f, "{}${grouped}.{:02}", if self.0 < 0 { "−" } else { "" }, self.0.unsigned_abs() % 100)
     }
 }

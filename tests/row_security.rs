@@ -42,16 +42,16 @@ async fn everybody_sees_what_is_theirs_and_touches_nothing_else() {
 
     let mut matrix = String::new();
     for table in tables.iter().filter(|t| !WITHOUT_OWNER.contains(&t.as_str())) {
-        let all: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&mut owner).await.unwrap();
+        let all: i64 =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&mut owner).await.unwrap();
         assert!(all > 0, "the world has no row of {table}: add one to tests/support/world.sql");
-        let mut line = format!("{table:<22} of {all:>2}");
+        let change = change_of(&mut owner, table).await;
+        let mut line = format!("{table:<23} of {all:>2}");
         for (who, id) in [("nobody", ""), ("alice", ALICE), ("bob", BOB), ("carol", CAROL)] {
-            let mut web = as_web(&database, id).await;
-            let sees = number(&mut web, &format!("SELECT count(*) FROM {table}")).await;
-            let mut web = as_web(&database, id).await;
-            let changes = changed(&mut web, table).await;
-            let mut web = as_web(&database, id).await;
-            let deletes = number(&mut web, &format!("WITH d AS (DELETE FROM {table} RETURNING 1) SELECT count(*) FROM d")).await;
+            let sees = attempt(&database, id, &format!("SELECT count(*) FROM {table}")).await;
+            let changes = attempt(&database, id, &change).await;
+            let deletes =
+                attempt(&database, id, &format!("WITH d AS (DELETE FROM {table} RETURNING 1) SELECT count(*) FROM d")).await;
             write!(line, " | {who} sees {sees} changes {changes} deletes {deletes}").unwrap();
         }
         writeln!(matrix, "{line}").unwrap();
@@ -66,7 +66,9 @@ async fn books_and_audit_are_append_only_even_for_their_owner() {
     owner.execute(sqlx::AssertSqlSafe(WORLD.to_owned())).await.expect("the world is made");
     for table in ["audit_log", "ledger_entries", "ledger_postings"] {
         for act in ["UPDATE {} SET id = DEFAULT", "DELETE FROM {}", "TRUNCATE {} CASCADE"] {
-            let act = act.replace("{}", table).replace("id = DEFAULT", if table == "ledger_entries" { "description = ''" } else { "id = DEFAULT" });
+            let act = act
+                .replace("{}", table)
+                .replace("id = DEFAULT", if table == "ledger_entries" { "description = ''" } else { "id = DEFAULT" });
             let error = owner.execute(sqlx::AssertSqlSafe(act.clone())).await.expect_err(&act);
             assert!(error.to_string().contains("append-only"), "{act}: {error}");
         }
@@ -76,35 +78,34 @@ async fn books_and_audit_are_append_only_even_for_their_owner() {
     assert!(error.to_string().contains("does not balance"), "{error}");
 }
 
-/// A connection of the web tier in the middle of a transaction in which `user` acts. It is never committed.
-async fn as_web(database: &Database, user: &str) -> PgConnection {
-    let mut connection = PgConnection::connect(database.url()).await.unwrap();
-    connection.execute("SET ROLE mywork_web; BEGIN").await.unwrap();
+/// What the web tier gets when `user` acts: a count, or `no` where the role may not even try. Nothing of it stays.
+async fn attempt(database: &Database, user: &str, sql: &str) -> String {
+    let mut web = PgConnection::connect(database.url()).await.unwrap();
+    web.execute("SET ROLE mywork_web; BEGIN").await.unwrap();
     if !user.is_empty() {
-        sqlx::query("SELECT set_config('app.user_id', $1, true), set_config('app.role', 'user', true)").bind(user).execute(&mut connection).await.unwrap();
+        let act = "SELECT set_config('app.user_id', $1, true), set_config('app.role', 'user', true)";
+        sqlx::query(act).bind(user).execute(&mut web).await.unwrap();
     }
-    connection
-}
-
-/// A count, or `no` where the role may not even try.
-async fn number(web: &mut PgConnection, sql: &str) -> String {
-    match sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(web).await {
+    let answer = match sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&mut web).await {
         Ok(row) => row.get::<i64, _>(0).to_string(),
         Err(error) => refused(&error),
-    }
+    };
+    web.execute("ROLLBACK").await.unwrap();
+    web.close().await.unwrap();
+    answer
 }
 
-/// How many rows an update of every column's value to itself reaches.
-async fn changed(web: &mut PgConnection, table: &str) -> String {
+/// An update of a column to itself, which tells how many rows may be changed.
+async fn change_of(owner: &mut PgConnection, table: &str) -> String {
     let column: String = sqlx::query_scalar(
         "SELECT attname::text FROM pg_attribute
          WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = '' AND attgenerated = '' ORDER BY attnum LIMIT 1",
     )
     .bind(table)
-    .fetch_one(&mut *web)
+    .fetch_one(owner)
     .await
     .unwrap();
-    number(web, &format!("WITH u AS (UPDATE {table} SET {column} = {column} RETURNING 1) SELECT count(*) FROM u")).await
+    format!("WITH u AS (UPDATE {table} SET {column} = {column} RETURNING 1) SELECT count(*) FROM u")
 }
 
 fn refused(error: &sqlx::Error) -> String {

@@ -15,7 +15,7 @@ use mywork::{clock::Clock, config::Config, db::Db};
 use mywork_queue::{Registry, schedule::Plan};
 use mywork_scanner::Scanner;
 use mywork_vendors::{resend::Mailer, storage::Storage, stripe::Stripe};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// What a handler may use.
 pub struct Services {
@@ -26,7 +26,8 @@ pub struct Services {
     pub storage: Storage,
     pub stripe: Stripe,
     pub mailer: Mailer,
-    pub scanner: Arc<Scanner>,
+    /// Compiled when the first package needs it: takes a second and memory that other workers can spare.
+    pub scanner: Arc<LazyLock<Scanner>>,
     pub emails: notifications::EmailTemplates,
 }
 

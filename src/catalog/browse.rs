@@ -261,8 +261,7 @@ pub async fn trending(pool: &PgPool, now: DateTime<Utc>, limit: i64) -> Result<V
     cards(pool, &ids).await
 }
 
-/// Products of the same category, those that share most words (technologies, tags) first. Of a large category the 200 newest are
-/// compared.
+/// Products that share a category or a technology, those that share most first. The 200 newest of them are compared.
 ///
 /// # Errors
 /// When the database fails.
@@ -271,22 +270,27 @@ pub async fn similar(pool: &PgPool, product: ProductId, limit: i64) -> Result<Ve
         r#"SELECT near.id AS "id!: ProductId"
            FROM active_products own
            CROSS JOIN LATERAL (
-             SELECT p.id, p.tech_stack, p.tags, p.published_at
+             SELECT p.id, p.category_id, p.technologies, p.tags, p.published_at
              FROM active_products p
-             WHERE p.category_id = own.category_id AND p.id <> own.id
+             WHERE (p.category_id = own.category_id OR p.technologies && own.technologies)
+               AND p.kind = own.kind
+               AND p.id <> own.id
              ORDER BY p.published_at DESC, p.id DESC
              LIMIT 200
            ) near
            CROSS JOIN LATERAL (
              SELECT count(*) AS shared
              FROM (
-               SELECT unnest(near.tech_stack || near.tags)
+               SELECT unnest(near.technologies || near.tags)
                INTERSECT
-               SELECT unnest(own.tech_stack || own.tags)
+               SELECT unnest(own.technologies || own.tags)
              ) word
-           ) both_have
+           ) words
            WHERE own.id = $1
-           ORDER BY both_have.shared DESC, near.published_at DESC, near.id DESC
+           ORDER BY
+             words.shared + CASE WHEN near.category_id = own.category_id THEN 2 ELSE 0 END DESC,
+             near.published_at DESC,
+             near.id DESC
            LIMIT $2"#,
         product as ProductId,
         limit,
@@ -305,7 +309,7 @@ pub struct Figures {
     pub reviews: i64,
 }
 
-/// What is on sale, by how many sellers, and how often it was bought and reviewed.
+/// What is on sale, by how many sellers, and how often anything was bought and reviewed.
 ///
 /// # Errors
 /// When the database fails.
@@ -313,12 +317,16 @@ pub async fn figures(executor: impl PgExecutor<'_>) -> Result<Figures, sqlx::Err
     sqlx::query_as!(
         Figures,
         r#"SELECT
-             count(*) AS "products!",
-             count(DISTINCT p.seller_id) AS "sellers!",
-             coalesce(sum(s.sales), 0)::bigint AS "sales!",
-             coalesce(sum(s.rating_count), 0)::bigint AS "reviews!"
-           FROM active_products p
-           JOIN product_stats s ON s.product_id = p.id"#
+             (SELECT count(*) FROM active_products) AS "products!",
+             (SELECT count(*)
+              FROM sellers w
+              WHERE EXISTS (SELECT FROM active_products p WHERE p.seller_id = w.user_id)) AS "sellers!",
+             totals.sales AS "sales!",
+             totals.reviews AS "reviews!"
+           FROM (
+             SELECT coalesce(sum(sales), 0)::bigint AS sales, coalesce(sum(rating_count), 0)::bigint AS reviews
+             FROM product_stats
+           ) totals"#
     )
     .fetch_one(executor)
     .await
@@ -388,7 +396,16 @@ pub struct Released {
 /// When the database fails.
 pub async fn find(executor: impl PgExecutor<'_>, key: &str) -> Result<Option<View>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"SELECT
+        // The id comes first, by itself: compared with an expression over subqueries, it would not use the index, since
+        // the policies on products have to be decided before anything that is not known to keep secrets.
+        r#"WITH wanted AS MATERIALIZED (
+             SELECT coalesce(
+               $1::uuid,
+               (SELECT q.id FROM products q WHERE q.slug = $2),
+               (SELECT q.product_id FROM product_slugs q WHERE q.slug = $2)
+             ) AS id
+           )
+           SELECT
              p.id AS "id: ProductId",
              p.kind AS "kind: ProductKind",
              p.state AS "state: ProductState",
@@ -425,7 +442,8 @@ pub async fn find(executor: impl PgExecutor<'_>, key: &str) -> Result<Option<Vie
              offers.list AS "offers: Json<Vec<Offer>>",
              images.list AS "images: Json<Vec<Image>>",
              versions.list AS "versions: Json<Vec<Released>>"
-           FROM products p
+           FROM wanted
+           JOIN products p ON p.id = wanted.id
            JOIN product_stats s ON s.product_id = p.id
            JOIN users u ON u.id = p.seller_id
            LEFT JOIN sellers w ON w.user_id = p.seller_id
@@ -463,12 +481,7 @@ pub async fn find(executor: impl PgExecutor<'_>, key: &str) -> Result<Option<Vie
                LIMIT 50
              ) r
            ) versions
-           WHERE p.state <> 'deleted'
-             AND p.id = coalesce(
-               $1::uuid,
-               (SELECT q.id FROM products q WHERE q.slug = $2),
-               (SELECT q.product_id FROM product_slugs q WHERE q.slug = $2)
-             )"#,
+           WHERE p.state <> 'deleted'"#,
         key.parse::<ProductId>().ok().map(|id| id.0),
         key,
     )

@@ -130,12 +130,9 @@ pub(super) async fn add(connection: &mut PgConnection, upload: &Upload, now: Dat
 /// # Errors
 /// When the database fails.
 pub async fn of_upload(connection: &mut PgConnection, upload: UploadId) -> Result<Option<ImageId>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT id AS "id: ImageId" FROM product_images WHERE upload_id = $1"#,
-        upload as UploadId
-    )
-    .fetch_optional(connection)
-    .await
+    sqlx::query_scalar!(r#"SELECT id AS "id: ImageId" FROM product_images WHERE upload_id = $1"#, upload as UploadId)
+        .fetch_optional(connection)
+        .await
 }
 
 /// Removes a picture of the seller's; a job removes its files.

@@ -274,7 +274,7 @@ mod tests {
         for wrong in ["", "-1", "4.999", "1e3", "12,34", ",123", "49.", ".5", "forty", "١٢", "99999999999999999999"] {
             assert!(parse_dollars(wrong).is_err(), "{wrong}");
         }
-        assert!(parse_dollars("92233720368547758").is_err(), "does not fit in cents");
+        assert!(parse_dollars("92233720368547759").is_err(), "does not fit in cents");
     }
 
     #[test]

@@ -149,7 +149,9 @@ pub async fn begin(connection: &mut PgConnection, owner: UserId, new: &NewUpload
     }
     give_up_stale(connection, owner, now).await?;
     // Under the person's own row their open uploads are counted, so that two tabs do not both take the last place.
-    sqlx::query_scalar!("SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE", owner as UserId).fetch_one(&mut *connection).await?;
+    sqlx::query_scalar!("SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE", owner as UserId)
+        .fetch_one(&mut *connection)
+        .await?;
     let counts = sqlx::query!(
         r#"SELECT
              count(*) AS "open!",

@@ -92,7 +92,7 @@ async fn follow(connection: &mut PgConnection, user: UserId, subject: &Subject, 
              updated_at = $5
          WHERE a.user_id = $1
            AND a.status <> 'deleted'
-           AND (a.external_seen_at IS NULL OR a.external_seen_at < $4)
+           AND (a.external_seen_at IS NULL OR a.external_seen_at <= $4)
            AND NOT EXISTS (SELECT FROM accounts b WHERE lower(b.email) = lower($2) AND b.user_id <> a.user_id)",
         user as UserId,
         email,

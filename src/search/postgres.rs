@@ -1,4 +1,4 @@
-//! The engine inside the database: full text by `search_query` (migration 0007), filters and orders by index, counts in one
+//! The engine inside the database: full text by `search_query` (migration `discovery`), filters and orders by index, counts in one
 //! pass. It reads the views of active products, which need no actor.
 //!
 //! The statements are put together from the parts of the question, because a condition such as "or nothing was asked" would
@@ -6,7 +6,7 @@
 //! that is large enough to take a while are kept for half a minute; what is found is never kept.
 
 use super::{
-    Count, Error, Facets, Found, Hit, Hits, PriceRange, Query, SearchEngine, Sort,
+    Count, Error, Facets, Found, Hit, Hits, PAGE_MAX, PAGE_SIZE, PriceRange, Query, SearchEngine, Sort,
     cursor::Cursor,
     highlight::{END, Highlight, START},
 };
@@ -139,12 +139,16 @@ fn words(text: &str) -> (&str, &str) {
     if unfinished { (head, last) } else { (text, "") }
 }
 
-/// `SELECT … the ids of a page, with the sort key of each and, where words were asked for, what to mark`.
+/// The ids of a page with the sort key of each and, where words were asked for, the texts with what matched marked.
+///
+/// Ranking reads the whole text index of a row, so of a word that half the catalogue carries only the best-selling products
+/// are ranked: as many as there are places to turn to.
 fn find_statement(query: &Query, categories: &[Category], place: Cursor) -> Result<QueryBuilder<Postgres>, Error> {
     let by_text = !query.text.is_empty();
-    let mut sql = QueryBuilder::new("WITH page AS MATERIALIZED (SELECT p.id, p.published_at, p.price_cents, s.sales");
+    let ranked = by_text && query.sort == Sort::Relevance;
+    let mut sql = QueryBuilder::new("WITH found AS MATERIALIZED (SELECT p.id, p.published_at, p.price_cents, s.sales");
     if by_text {
-        sql.push(", words.query, row_number() OVER (");
+        sql.push(", p.search, words.query, row_number() OVER (");
         push_order(&mut sql, query.sort);
         sql.push(") AS place");
     }
@@ -163,11 +167,20 @@ fn find_statement(query: &Query, categories: &[Category], place: Cursor) -> Resu
     }
     push_place(&mut sql, query.sort, place)?;
     push_order(&mut sql, query.sort);
+    if ranked {
+        sql.push(" LIMIT ").push_bind(i64::from(PAGE_MAX * PAGE_SIZE));
+        sql.push(
+            // Title over tags over summary over text.
+            "), page AS MATERIALIZED (SELECT f.id, f.published_at, f.price_cents, f.sales, f.query, \
+             row_number() OVER (ORDER BY ts_rank('{0.05, 0.2, 0.5, 1.0}', f.search, f.query) DESC, f.place) AS place \
+             FROM found f ORDER BY place",
+        );
+    }
     sql.push(" LIMIT ").push_bind(i64::from(query.limit) + 1);
     if let Cursor::Offset(rows @ 1..) = place {
         sql.push(" OFFSET ").push_bind(i64::from(rows));
     }
-    sql.push(") ");
+    sql.push(if ranked { ") " } else { "), page AS (SELECT * FROM found) " });
     if by_text {
         // Only rows that are shown are marked: it costs more than finding them.
         let marks = format!("StartSel={START}, StopSel={END}");
@@ -276,10 +289,9 @@ impl Choice {
 
 fn push_order(sql: &mut QueryBuilder<Postgres>, sort: Sort) {
     sql.push(match sort {
-        // Title over tags over summary over text; among equals what sells.
-        Sort::Relevance => " ORDER BY ts_rank('{0.05, 0.2, 0.5, 1.0}', p.search, words.query) DESC, s.sales DESC, p.id DESC",
         Sort::Newest => " ORDER BY p.published_at DESC, p.id DESC",
-        Sort::Popular => " ORDER BY s.sales DESC, s.product_id DESC",
+        // What is ranked afterwards is picked by what sells, which also decides among equals.
+        Sort::Popular | Sort::Relevance => " ORDER BY s.sales DESC, s.product_id DESC",
         Sort::PriceUp => " ORDER BY p.price_cents, p.id",
         Sort::PriceDown => " ORDER BY p.price_cents DESC, p.id DESC",
         Sort::Rating => " ORDER BY s.rating_average DESC NULLS LAST, s.rating_count DESC, s.product_id DESC",
@@ -382,10 +394,10 @@ fn read_counts(rows: &[PgRow], categories: &[Category]) -> Result<(u64, Facets),
         let count = u64::try_from(number).unwrap_or(0);
         match facet {
             "total" => total = count,
-            "category" => drop(value.parse().map(|id| own_of.insert(id, number))),
+            "category" => own_of.extend(value.parse().map(|id: CategoryId| (id, number))),
             "kind" => facets.kind.push(Count::flat(value, kind_label(value), count)),
             "licence" => facets.licence.push(Count::flat(value, licence_label(value), count)),
-            "rating" => drop(value.parse().map(|stars: usize| rated[stars.min(4)] += count)),
+            "rating" => rated[value.parse().unwrap_or(0_usize).min(4)] += count,
             "price_min" => lowest = Some(Cents(number)),
             "price_max" => highest = Some(Cents(number)),
             "credits" => facets.accepts_credits = count,

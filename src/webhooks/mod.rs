@@ -5,3 +5,15 @@
 
 pub mod inbox;
 pub mod jobs;
+
+/// The events that Stripe's webhook endpoint is to be subscribed to (spec 4). Any other is stored too, and ignored.
+pub const STRIPE_EVENTS: &[&str] = &[
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "charge.refunded",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+];

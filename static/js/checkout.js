@@ -1,5 +1,11 @@
 // The two places where buying needs a script: Stripe's card form, and the confirmation that waits for the payment.
 
+// The colours of our own forms; Stripe's frame does not see our style sheet.
+const APPEARANCE = {
+  theme: "night",
+  variables: { colorPrimary: "#2563eb", colorBackground: "#111827", colorText: "#ffffff", colorTextSecondary: "#d1d5db", colorDanger: "#f87171", borderRadius: "8px" },
+};
+
 const payment = document.querySelector("[data-payment]");
 if (payment) mountCardForm(payment);
 
@@ -29,7 +35,7 @@ function mountCardForm(form) {
   }
   loading.hidden = false;
   const stripe = window.Stripe(form.dataset.key);
-  const elements = stripe.elements({ clientSecret: form.dataset.clientSecret, appearance: { theme: "night" } });
+  const elements = stripe.elements({ clientSecret: form.dataset.clientSecret, appearance: APPEARANCE });
   const card = elements.create("payment");
   card.on("ready", () => {
     loading.hidden = true;
@@ -51,7 +57,8 @@ function mountCardForm(form) {
     try {
       // On success the browser leaves for the return address; only a refusal comes back here.
       const { error } = await stripe.confirmPayment({ elements, confirmParams: { return_url: form.dataset.returnUrl } });
-      if (error) show(error.message ?? "The payment was not accepted. Nothing was charged.");
+      if (!error) return;
+      show(error.message ?? "The payment was not accepted. Nothing was charged.");
     } catch {
       show("The connection was lost. Before you pay again, look into your library: the payment may have arrived.");
     }

@@ -32,7 +32,13 @@ impl Page {
     /// The page, when it shows `text`.
     #[track_caller]
     pub fn shows(self, text: &str) -> Self {
-        assert!(words(&self.text).contains(text), "{} ({}) does not show {text:?}:\n{}", self.path, self.status, words(&self.text));
+        assert!(
+            words(&self.text).contains(text),
+            "{} ({}) does not show {text:?}:\n{}",
+            self.path,
+            self.status,
+            words(&self.text)
+        );
         self
     }
 
@@ -81,7 +87,7 @@ impl Person {
 
     /// Calls the API with this browser's session.
     pub async fn calls(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
-        let mut request = self.request(method, path);
+        let mut request = self.request(method, path).header(header::ACCEPT, "application/json");
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
         }
@@ -114,7 +120,13 @@ impl Person {
                     }
                     path = local;
                 }
-                None => return Page { status, path: path.split('?').next().unwrap_or_default().to_owned(), text: response.text().await.expect("a whole page") },
+                None => {
+                    return Page {
+                        status,
+                        path: path.split('?').next().unwrap_or_default().to_owned(),
+                        text: response.text().await.expect("a whole page"),
+                    };
+                }
             }
         }
         panic!("{path} redirects in a circle");
@@ -157,6 +169,12 @@ pub fn words(html: &str) -> String {
             _ => {}
         }
     }
-    let text = text.replace("&#x27;", "'").replace("&amp;", "&").replace("&quot;", "\"").replace("&#x2f;", "/").replace("&lt;", "<").replace("&gt;", ">");
+    let text = text
+        .replace("&#x27;", "'")
+        .replace("&amp;", "&")
+        .replace("&quot;", "\"")
+        .replace("&#x2f;", "/")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -3,10 +3,7 @@
 
 use super::{database::Database, person::Person};
 use chrono::{Duration, Utc};
-use mywork::{
-    clock::FakeClock,
-    config::Config,
-};
+use mywork::{clock::FakeClock, config::Config, webhooks::STRIPE_EVENTS};
 use mywork_cli::parts;
 use mywork_jobs::Services;
 use mywork_queue::testing;
@@ -38,7 +35,7 @@ impl Stage {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let sandbox = Sandbox::start(SandboxOptions {
-            stripe_webhooks: vec![Target::new(format!("{base}/api/webhooks/stripe"), STRIPE_WEBHOOK_SECRET)],
+            stripe_webhooks: vec![Target::new(format!("{base}/api/webhooks/stripe"), STRIPE_WEBHOOK_SECRET).only(STRIPE_EVENTS)],
             ..SandboxOptions::new(files.path())
         })
         .await
@@ -64,7 +61,9 @@ impl Stage {
 
     /// Runs every job that is due, and those that follow from it.
     pub async fn work(&self) -> testing::Drained {
-        testing::drain(self.services.db.public(), &Arc::new(mywork_jobs::registry()), self.services.clone(), self.clock.clone()).await.expect("the queue answers")
+        testing::drain(self.services.db.public(), &Arc::new(mywork_jobs::registry()), self.services.clone(), self.clock.clone())
+            .await
+            .expect("the queue answers")
     }
 
     /// Time passes.
@@ -79,12 +78,18 @@ impl Stage {
 
     /// What one number of the database is.
     pub async fn count(&self, sql: &str) -> i64 {
-        sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.look().await).await.unwrap_or_else(|e| panic!("{sql}: {e}"))
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut self.look().await)
+            .await
+            .unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
 
     /// What one text of the database is.
     pub async fn text(&self, sql: &str) -> String {
-        sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.look().await).await.unwrap_or_else(|e| panic!("{sql}: {e}"))
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut self.look().await)
+            .await
+            .unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
 }
 
@@ -96,7 +101,8 @@ impl Drop for Stage {
 
 /// The configuration of production with the sandbox's addresses and keys.
 pub fn configuration(base: &str, database_url: &str, sandbox: &Sandbox) -> Config {
-    let mut config = mywork_cli::dev::configuration(0, database_url.to_owned(), sandbox).expect("the sandbox's addresses are addresses");
+    let mut config =
+        mywork_cli::dev::configuration(0, database_url.to_owned(), sandbox).expect("the sandbox's addresses are addresses");
     config.base_url = base.parse().expect("an address");
     config.web.rate_per_minute = 100_000;
     config

@@ -61,3 +61,4 @@ INSERT INTO ledger_entries (id, kind, subject_kind, subject_id, description, occ
 INSERT INTO ledger_postings (entry_id, account_id, amount_cents) VALUES
   ('00000000-0000-7000-8000-0000000000f2', '00000000-0000-7000-8000-0000000000f0', -1000),
   ('00000000-0000-7000-8000-0000000000f2', '00000000-0000-7000-8000-0000000000f1', 1000);
+INSERT INTO seller_commission_rates (seller_id, kind, bps, agreed_at) VALUES ('00000000-0000-7000-8000-00000000a11c', 'code', 900, now());

@@ -52,7 +52,7 @@ impl Assets {
 
     /// Address of a file under `static/`, or `None` when there is no such file.
     pub fn url(&self, path: &str) -> Option<String> {
-        read(path).map(|_| format!("/static/{}/{path}", self.release))
+        exists(path).then(|| format!("/static/{}/{path}", self.release))
     }
 
     /// Routes of the static files, and of the few that browsers look for at fixed addresses.
@@ -79,9 +79,17 @@ fn from_disk() -> bool {
     cfg!(debug_assertions) && FilePath::new(SOURCES).is_dir()
 }
 
+fn exists(path: &str) -> bool {
+    if from_disk() { is_plain(path) && FilePath::new(SOURCES).join(path).is_file() } else { Embedded::get(path).is_some() }
+}
+
+fn is_plain(path: &str) -> bool {
+    !path.split('/').any(|part| part == ".." || part.is_empty())
+}
+
 fn read(path: &str) -> Option<(Bytes, String)> {
     if from_disk() {
-        if path.split('/').any(|part| part == ".." || part.is_empty()) {
+        if !is_plain(path) {
             return None;
         }
         let content = std::fs::read(FilePath::new(SOURCES).join(path)).ok()?;
@@ -99,7 +107,8 @@ fn read(path: &str) -> Option<(Bytes, String)> {
 
 fn file(path: &str, headers: &HeaderMap, cache: &'static str) -> Response {
     let Some((content, tag)) = read(path) else { return Error::NotFound("file").into_response() };
-    let tag = format!("\"{tag}\"");
+    // Weak, since the same file is also sent compressed.
+    let tag = format!("W/\"{tag}\"");
     let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).is_some_and(|known| known.contains(&tag));
     let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { content.into_response() };
     let kind = mime_guess::from_path(path).first_or_octet_stream();

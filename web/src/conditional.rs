@@ -16,7 +16,7 @@ const LARGEST: u64 = 2 * 1024 * 1024;
 
 /// Layer: `ETag` and 304 for whole pages and documents.
 pub(crate) async fn etag(request: Request, next: Next) -> Response {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let reads = *request.method() == Method::GET;
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();
     let response = next.run(request).await;
     if !reads || !is_whole(&response) {

@@ -11,10 +11,12 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::sync::Arc;
 use utoipa::{
     ToSchema,
     openapi::{
-        ContactBuilder, InfoBuilder, OpenApi, OpenApiBuilder,
+        ContactBuilder, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder, Type,
+        path::{ParameterBuilder, ParameterIn},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -178,15 +180,13 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The document as it is served.
-#[derive(Clone)]
-pub(crate) struct Document(pub std::sync::Arc<OpenApi>);
-
 /// Splits the API into routes and their document, and serves the document beside them.
 pub(crate) fn assemble(api: OpenApiRouter<App>) -> axum::Router<App> {
     let (routes, paths) = OpenApiRouter::with_openapi(frame()).merge(api).split_for_parts();
-    let document = Document(std::sync::Arc::new(paths));
-    let json = serde_json::to_string(document.0.as_ref()).expect("the document is JSON");
+    let mut paths = paths;
+    describe_what_is_common(&mut paths);
+    let document = Arc::new(paths);
+    let json = serde_json::to_string(document.as_ref()).expect("the document is JSON");
     let json = bytes::Bytes::from(json);
     routes
         .route(
@@ -198,9 +198,35 @@ pub(crate) fn assemble(api: OpenApiRouter<App>) -> axum::Router<App> {
         .route(
             "/api/docs",
             axum::routing::get(|State(app): State<App>, visitor: crate::auth::Visitor| async move {
-                app.page(&visitor, "pages/ops/reference.html", &crate::ops::reference::Reference::of(&document.0, &PROBLEMS))
+                app.page(&visitor, "pages/ops/reference.html", &crate::ops::reference::Reference::of(&document, &PROBLEMS))
             }),
         )
+}
+
+/// What holds for every operation and no handler repeats: problems, and `Idempotency-Key` on mutations.
+fn describe_what_is_common(document: &mut OpenApi) {
+    let problem = ResponseBuilder::new()
+        .description("A problem; `type` and `detail` say which.")
+        .content("application/problem+json", ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build())
+        .build();
+    let key = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .description(Some("Repeat the request safely under a key of your choice, such as a UUID."))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).max_length(Some(255)).build()))
+        .build();
+    for (path, item) in &mut document.paths.paths {
+        let (reads, mutations) = ([&mut item.get], [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete]);
+        for operation in mutations.into_iter().flatten() {
+            if path.starts_with("/api/") && !path.starts_with("/api/webhooks/") {
+                operation.parameters.get_or_insert_with(Vec::new).push(RefOr::T(key.clone()));
+            }
+            operation.responses.responses.entry("default".to_owned()).or_insert_with(|| problem.clone().into());
+        }
+        for operation in reads.into_iter().flatten() {
+            operation.responses.responses.entry("default".to_owned()).or_insert_with(|| problem.clone().into());
+        }
+    }
 }
 
 fn frame() -> OpenApi {

@@ -70,3 +70,23 @@ fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
     let cause = cause.downcast_ref::<String>().cloned().or_else(|| cause.downcast_ref::<&str>().map(|s| (*s).to_owned()));
     Error::Internal(anyhow::anyhow!("a handler panicked: {}", cause.unwrap_or_else(|| "no message".to_owned()))).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_two_routes_meet_and_every_operation_has_a_name_of_its_own() {
+        // Merging routes of the same address panics.
+        let (routes, document) = api().split_for_parts();
+        let _: Router<App> = pages().merge(routes).merge(ops::routes());
+        let mut seen = HashSet::new();
+        for (path, item) in &document.paths.paths {
+            for operation in [&item.get, &item.post, &item.put, &item.patch, &item.delete].into_iter().flatten() {
+                let id = operation.operation_id.as_deref().unwrap_or_default();
+                assert!(!id.is_empty() && seen.insert(id.to_owned()), "{path}: the operation id “{id}” is not its own");
+            }
+        }
+    }
+}

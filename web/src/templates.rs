@@ -35,15 +35,16 @@ impl Templates {
         environment.set_loader(load);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_formatter(|out, state, value| if value.is_none() { Ok(()) } else { escape_formatter(out, state, value) });
-        environment
-            .add_filter("asset", move |path: &str| assets.url(path).ok_or_else(|| invalid(format!("there is no static/{path}"))));
+        environment.add_filter("asset", move |path: &str| {
+            assets.url(path).map(Value::from_safe_string).ok_or_else(|| invalid(format!("there is no static/{path}")))
+        });
         environment.add_filter("money", |cents: i64| Cents(cents).to_string());
         environment.add_filter("number", number);
         environment.add_filter("bytes", bytes);
         environment.add_filter("ago", ago);
         environment.add_filter("exact", exact);
         environment.add_filter("markdown", |source: &str| Value::from_safe_string(markdown(source)));
-        environment.add_filter("media", media);
+        environment.add_filter("media", |key: &str| Value::from_safe_string(media(key)));
         environment.add_filter("initials", initials);
         Self(Arc::new(environment))
     }
@@ -108,7 +109,7 @@ fn bytes(size: u64) -> String {
         tenths /= 1_000;
         unit += 1;
     }
-    if tenths % 10 == 0 || tenths >= 1_000 {
+    if tenths.is_multiple_of(10) || tenths >= 1_000 {
         format!("{} {}", tenths / 10, UNITS[unit])
     } else {
         format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
@@ -158,7 +159,7 @@ fn relative(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     if seconds >= 0 { format!("{count} {unit}{plural} ago") } else { format!("in {count} {unit}{plural}") }
 }
 
-/// Where a public stored object is shown.
+/// Where a public stored object is shown; nothing in it needs escaping.
 pub(crate) fn media(key: &str) -> String {
     let encoded: Vec<String> = key
         .split('/')
@@ -237,6 +238,72 @@ mod tests {
             }
         }
         assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+
+    #[test]
+    fn pages_of_errors_render_for_everybody() {
+        let templates = templates();
+        let person = context! {
+            id => "1", username => "ada", display_name => "Ada Lovelace", email => "ada@example.com", email_verified => true,
+            avatar_url => "/avatars/ada.svg", is_seller => true, is_admin => true,
+        };
+        let problem = context! { status => 404, title => "T", detail => "D.", errors => vec![context! { field => "title", detail => "Too short." }] };
+        for viewer in [Value::from(()), person] {
+            for page in ["403", "404", "429", "500", "503", "refused"] {
+                let context = context! {
+                    viewer => viewer.clone(), problem => problem.clone(), path => "/x",
+                    flash => context! { kind => "success", message => "<b>Saved</b>" },
+                    now => "2026-03-01T12:00:00Z", base_url => "", request_id => "0123", back => "/y",
+                };
+                let html =
+                    templates.render(&format!("pages/errors/{page}.html"), context).unwrap_or_else(|error| panic!("{error:#}"));
+                assert!(html.contains("<h1>") && html.contains("&lt;b&gt;Saved&lt;"), "{page}");
+                assert!(
+                    !html.contains(" style=") && !html.contains("<script>") && !html.contains(" onclick"),
+                    "{page} breaks the policy"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_parts_render_with_what_they_must_be_given() {
+        let source = r#"
+            {% from "parts/forms.html" import field, textarea, select, checkbox, radio_cards, submit, form_errors %}
+            {% from "parts/badge.html" import badge, status %}
+            {% from "parts/pager.html" import pager %}
+            {% from "parts/empty.html" import empty %}
+            {% from "parts/confirm.html" import confirm %}
+            {% from "parts/stars.html" import stars %}
+            {% from "parts/avatar.html" import avatar %}
+            {{ form_errors(errors) }}{{ field("title", "Title", none, errors, hint="Short.", required=true) }}{{ field("p", "P", type="password", value="secret") }}
+            {{ textarea("body", "Body", "<x>", errors) }}{{ select("kind", "Kind", [["a", "A"], {"value": "b", "label": "B"}], "b", errors) }}
+            {{ checkbox("ok", "OK") }}{{ radio_cards("l", "L", [{"value": 1, "label": "One"}], 1) }}{{ submit("Go") }}
+            {{ status("partially_refunded") }}{{ status("never_heard_of") }}{{ badge("x") }}{{ pager(next="/n", first=1, last=9, total=60) }}
+            {{ empty("None") }}{{ confirm("/d", "Delete", "“It”") }}{% call confirm("/d", "Refuse", "it") %}why{% endcall %}
+            {{ stars(4.3, 1) }}{{ stars(none) }}{{ avatar("Ada Lovelace") }}
+        "#;
+        let environment = &templates().0;
+        let html = environment
+            .template_from_named_str("sample.html", source)
+            .and_then(|template| template.render(context! { errors => context! { title => vec!["Too short.", "Too plain."] } }));
+        let html = html.unwrap_or_else(|error| panic!("{error:#}"));
+        assert!(
+            html.contains(r#"aria-describedby="title-hint title-error""#)
+                && html.contains(r##"<a href="#title">Too plain.</a>"##),
+            "{html}"
+        );
+        assert!(
+            html.contains("&lt;x&gt;") && !html.contains("secret"),
+            "what was typed is escaped, and a password is not repeated"
+        );
+        assert!(
+            html.contains(r#"<option value="b" selected>"#)
+                && html.contains("Partly refunded")
+                && html.contains("Never heard of"),
+            "{html}"
+        );
+        assert!(html.contains("4.3 of 5 stars, 1 review\"") && html.contains("No reviews yet") && html.contains("why"), "{html}");
     }
 
     #[test]

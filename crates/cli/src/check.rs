@@ -21,9 +21,21 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
         tried("migrations", migrations(config)).await,
         tried("role of the web tier", role(config, Role::Web)).await,
         tried("role of workers", role(config, Role::Worker)).await,
-        tried("object storage", async { parts::storage(config).ping().await.context("the bucket does not answer: check the S3_… settings, and run `mywork migrate` once") }).await,
-        tried("Stripe", async { parts::stripe(config)?.ping().await.context("Stripe does not answer: check STRIPE_SECRET_KEY and the network") }).await,
-        tried("e-mail", async { parts::mailer(config)?.ping().await.context("Resend does not answer: check RESEND_API_KEY and the network") }).await,
+        tried("object storage", async {
+            parts::storage(config)
+                .ping()
+                .await
+                .context("the bucket does not answer: check the S3_… settings, and run `mywork migrate` once")
+        })
+        .await,
+        tried("Stripe", async {
+            parts::stripe(config)?.ping().await.context("Stripe does not answer: check STRIPE_SECRET_KEY and the network")
+        })
+        .await,
+        tried("e-mail", async {
+            parts::mailer(config)?.ping().await.context("Resend does not answer: check RESEND_API_KEY and the network")
+        })
+        .await,
         tried("sign-in", sign_in(config)).await,
     ];
     let failed = outcomes.iter().filter(|ok| !**ok).count();
@@ -46,7 +58,9 @@ async fn tried(what: &str, check: impl Future<Output = anyhow::Result<()>>) -> b
 }
 
 async fn pool(config: &Config) -> anyhow::Result<PgPool> {
-    PgPool::connect(config.database.url.reveal()).await.context("the database does not answer: check DATABASE_URL and that the server runs")
+    PgPool::connect(config.database.url.reveal())
+        .await
+        .context("the database does not answer: check DATABASE_URL and that the server runs")
 }
 
 async fn database(config: &Config) -> anyhow::Result<()> {
@@ -58,7 +72,8 @@ async fn migrations(config: &Config) -> anyhow::Result<()> {
         .fetch_all(&pool(config).await?)
         .await
         .context("the database is empty: run `mywork migrate`")?;
-    let missing: Vec<_> = mywork::db::MIGRATOR.iter().filter(|m| !applied.contains(&m.version)).map(|m| m.description.as_ref()).collect();
+    let missing: Vec<_> =
+        mywork::db::MIGRATOR.iter().filter(|m| !applied.contains(&m.version)).map(|m| m.description.as_ref()).collect();
     anyhow::ensure!(missing.is_empty(), "not applied yet: {}. Run `mywork migrate`.", missing.join(", "));
     Ok(())
 }

@@ -148,7 +148,11 @@ impl Reader {
             Some("clerk") => Some(AuthMode::Clerk),
             _ => self.fault("auth.mode", "`builtin` or `clerk`"),
         };
-        let auth = (self.optional("auth.issuer"), self.optional_value("auth.jwks_url", "an address"), self.optional_value("auth.sign_in_url", "an address"));
+        let auth = (
+            self.optional("auth.issuer"),
+            self.optional_value("auth.jwks_url", "an address"),
+            self.optional_value("auth.sign_in_url", "an address"),
+        );
         if mode == Some(AuthMode::Clerk) {
             for path in ["auth.issuer", "auth.jwks_url", "auth.sign_in_url", "auth.webhook_secrets"] {
                 if self.optional(path).is_none() {
@@ -157,10 +161,16 @@ impl Reader {
                 }
             }
         }
-        let stripe = (self.text("stripe.secret_key"), self.text("stripe.publishable_key"), self.secrets("stripe.webhook_secrets"));
+        let stripe =
+            (self.text("stripe.secret_key"), self.text("stripe.publishable_key"), self.secrets("stripe.webhook_secrets"));
         let stripe_urls = (self.value("stripe.api_base", "an address"), self.value("stripe.js_url", "an address"));
         let endpoint = self.value("storage.endpoint", "an address such as https://<account>.r2.cloudflarestorage.com");
-        let storage = (self.text("storage.region"), self.text("storage.bucket"), self.text("storage.access_key"), self.text("storage.secret_key"));
+        let storage = (
+            self.text("storage.region"),
+            self.text("storage.bucket"),
+            self.text("storage.access_key"),
+            self.text("storage.secret_key"),
+        );
         let email = (self.text("email.api_key"), self.value("email.api_base", "an address"), self.text("email.from"));
         let rate = self.value("web.rate_per_minute", "a number such as 100");
         let proxies = self.list("web.trusted_proxies", "IP addresses, comma separated");

@@ -5,6 +5,7 @@
 use crate::{migrate, run, seed, shutdown};
 use anyhow::Context;
 use mywork::config::{Auth, AuthMode, Config, Database, Email, Log, Secret, Storage, Stripe, Web};
+use mywork::webhooks::STRIPE_EVENTS;
 use mywork_sandbox::{Cluster, ClusterOptions, STRIPE_WEBHOOK_SECRET, Sandbox, SandboxOptions, Target};
 use std::{
     path::{Path, PathBuf},
@@ -22,7 +23,10 @@ pub async fn run() -> anyhow::Result<()> {
     let begun = Instant::now();
     let stop = shutdown::on_signal();
     let port = port()?;
-    run::log(&Log { json: false, filter: std::env::var("LOG").unwrap_or_else(|_| "warn,mywork=info".to_owned()) });
+    run::log(&Log {
+        json: false,
+        filter: std::env::var("LOG").unwrap_or_else(|_| "warn,mywork=info,s3s=error,s3s_fs=error".to_owned()),
+    });
     let listener = TcpListener::bind(("127.0.0.1", port)).await.with_context(|| {
         format!("port {port} is taken: stop what listens there, or set PORT to another (the two above it are used too)")
     })?;
@@ -32,7 +36,9 @@ pub async fn run() -> anyhow::Result<()> {
         http: ([127, 0, 0, 1], port + 1).into(),
         s3: ([127, 0, 0, 1], port + 2).into(),
         host: "localhost".into(),
-        stripe_webhooks: vec![Target::new(format!("http://localhost:{port}/api/webhooks/stripe"), STRIPE_WEBHOOK_SECRET)],
+        stripe_webhooks: vec![
+            Target::new(format!("http://localhost:{port}/api/webhooks/stripe"), STRIPE_WEBHOOK_SECRET).only(STRIPE_EVENTS),
+        ],
         ..SandboxOptions::new(Path::new(HOME).join("sandbox"))
     })
     .await?;
@@ -62,7 +68,12 @@ pub async fn run() -> anyhow::Result<()> {
 }
 
 /// Web, the workers of every group, and a scheduler.
-fn start(config: &Arc<Config>, groups: Vec<String>, listener: TcpListener, stop: &CancellationToken) -> JoinSet<anyhow::Result<()>> {
+fn start(
+    config: &Arc<Config>,
+    groups: Vec<String>,
+    listener: TcpListener,
+    stop: &CancellationToken,
+) -> JoinSet<anyhow::Result<()>> {
     let mut tasks = JoinSet::new();
     tasks.spawn(run::serve(config.clone(), listener, stop.clone()));
     for group in groups {
@@ -75,7 +86,10 @@ fn start(config: &Arc<Config>, groups: Vec<String>, listener: TcpListener, stop:
 
 fn port() -> anyhow::Result<u16> {
     let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
-    port.parse().ok().filter(|p| (1..=65_533).contains(p)).with_context(|| format!("PORT is `{port}`: it should be a number from 1 to 65533"))
+    port.parse()
+        .ok()
+        .filter(|p| (1..=65_533).contains(p))
+        .with_context(|| format!("PORT is `{port}`: it should be a number from 1 to 65533"))
 }
 
 /// The address of the database, and the private server where one was started for it.
@@ -91,7 +105,10 @@ async fn database() -> anyhow::Result<(String, Option<Cluster>)> {
     };
     let cluster = tokio::task::spawn_blocking(move || Cluster::start(&options)).await??;
     let server = sqlx::PgPool::connect(&cluster.url("postgres")).await?;
-    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)").bind(DATABASE).fetch_one(&server).await?;
+    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(DATABASE)
+        .fetch_one(&server)
+        .await?;
     if !exists {
         sqlx::query("CREATE DATABASE mywork").execute(&server).await?;
     }

@@ -69,7 +69,9 @@ pub async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
             if arguments.json { println!("{}", serde_json::to_string_pretty(&jobs)?) } else { print_list(&jobs) }
         }
         Command::Show { id } => {
-            let job = admin::find(&mut tx, JobId(id)).await?.with_context(|| format!("there is no job {id}, or its history has been dropped"))?;
+            let job = admin::find(&mut tx, JobId(id))
+                .await?
+                .with_context(|| format!("there is no job {id}, or its history has been dropped"))?;
             if arguments.json { println!("{}", serde_json::to_string_pretty(&job)?) } else { print_one(&job) }
         }
         Command::Retry { id, reason } => {
@@ -99,7 +101,14 @@ fn print_list(jobs: &[JobRow]) {
     for job in jobs {
         let error = job.last_error.as_deref().unwrap_or_default().lines().next().unwrap_or_default();
         let attempts = format!("{}/{}", job.attempt, job.max_attempts);
-        println!("{:>8}  {:<11} {:<28} {:<10} {attempts:>7}  {:<20} {error}", job.id.0, job.state, job.kind, job.queue, job.run_at.format("%Y-%m-%d %H:%M:%S"));
+        println!(
+            "{:>8}  {:<11} {:<28} {:<10} {attempts:>7}  {:<20} {error}",
+            job.id.0,
+            job.state,
+            job.kind,
+            job.queue,
+            job.run_at.format("%Y-%m-%d %H:%M:%S")
+        );
     }
     if jobs.is_empty() {
         println!("no such jobs");
@@ -108,7 +117,10 @@ fn print_list(jobs: &[JobRow]) {
 
 fn print_one(detail: &JobDetail) {
     let job = &detail.job;
-    println!("job {} · {} · {} · queue {} · attempt {}/{}", job.id.0, job.kind, job.state, job.queue, job.attempt, job.max_attempts);
+    println!(
+        "job {} · {} · {} · queue {} · attempt {}/{}",
+        job.id.0, job.kind, job.state, job.queue, job.attempt, job.max_attempts
+    );
     println!("arguments  {}", job.args);
     if let (Some(kind), Some(id)) = (&job.subject_kind, &job.subject_id) {
         println!("about      {kind} {id}");
@@ -119,7 +131,15 @@ fn print_one(detail: &JobDetail) {
         println!("ended      {at}");
     }
     for run in &detail.attempts {
-        println!("\nattempt {} · {} · {} to {} · {} ({})", run.attempt, run.outcome, run.started_at, run.ended_at, run.worker_name.as_deref().unwrap_or("a worker since forgotten"), run.release);
+        println!(
+            "\nattempt {} · {} · {} to {} · {} ({})",
+            run.attempt,
+            run.outcome,
+            run.started_at,
+            run.ended_at,
+            run.worker_name.as_deref().unwrap_or("a worker since forgotten"),
+            run.release
+        );
         for text in [&run.error, &run.log].into_iter().flatten() {
             println!("  {}", text.replace('\n', "\n  "));
         }

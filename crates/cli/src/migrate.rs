@@ -22,16 +22,27 @@ pub async fn database(pool: &PgPool) -> anyhow::Result<()> {
     mywork_queue::migrate(pool).await.context("the queue's migrations do not apply")?;
     MIGRATOR.run(pool).await.context("the marketplace's migrations do not apply")?;
     let mut connection = pool.acquire().await?;
-    mywork_queue::schedule::install(&mut connection, &mywork_jobs::schedules()?).await.context("the schedules could not be installed")?;
+    mywork_queue::schedule::install(&mut connection, &mywork_jobs::schedules()?)
+        .await
+        .context("the schedules could not be installed")?;
     Ok(())
 }
 
 /// Postgres 15 with pgvector, or a sentence that says what is missing.
 pub async fn requirements(pool: &PgPool) -> anyhow::Result<()> {
     let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(pool).await?;
-    anyhow::ensure!(version >= 150_000, "PostgreSQL {} is too old: MyWork needs 15 or newer. Upgrade it, or unset DATABASE_URL to use the private one of bin/dev.", version / 10_000);
-    let vector: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')").fetch_one(pool).await?;
-    anyhow::ensure!(vector, "pgvector is missing on this PostgreSQL: install it (Debian: postgresql-{}-pgvector), or unset DATABASE_URL to use the private one of bin/dev.", version / 10_000);
+    anyhow::ensure!(
+        version >= 150_000,
+        "PostgreSQL {} is too old: MyWork needs 15 or newer. Upgrade it, or unset DATABASE_URL to use the private one of bin/dev.",
+        version / 10_000
+    );
+    let vector: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')").fetch_one(pool).await?;
+    anyhow::ensure!(
+        vector,
+        "pgvector is missing on this PostgreSQL: install it (Debian: postgresql-{}-pgvector), or unset DATABASE_URL to use the private one of bin/dev.",
+        version / 10_000
+    );
     Ok(())
 }
 

@@ -2,13 +2,13 @@
 //! application, the workers' services. Production, `dev` and the stories come through here; only addresses and keys differ.
 
 use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
 use mywork::{
     clock::{Clock, SystemClock},
     config::Config,
     db::{Db, Role},
     search::PgSearch,
 };
-use metrics_exporter_prometheus::PrometheusHandle;
 use mywork_jobs::{Services, notifications::EmailTemplates};
 use mywork_scanner::Scanner;
 use mywork_vendors::{
@@ -17,7 +17,7 @@ use mywork_vendors::{
     stripe::{self, Stripe},
 };
 use mywork_web::{App, assets::Assets, auth::Keys, limits::Limits, ops::health::Health, templates::Templates};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use tokio_util::sync::CancellationToken;
 
 /// A pool of the given role; web and workers may have a login of their own.
@@ -71,8 +71,9 @@ pub async fn services(config: &Arc<Config>, clock: Arc<dyn Clock>) -> anyhow::Re
         storage: storage(config),
         stripe: stripe(config)?,
         mailer: mailer(config)?,
-        scanner: Arc::new(Scanner::new().context("the scanner's rules do not compile")?),
-        emails: EmailTemplates::new(config.base_url.as_str().trim_end_matches('/')).context("the e-mail templates do not compile")?,
+        scanner: Arc::new(LazyLock::new(|| Scanner::new().expect("the scanner's rules compile, as its tests show"))),
+        emails: EmailTemplates::new(config.base_url.as_str().trim_end_matches('/'))
+            .context("the e-mail templates do not compile")?,
     }))
 }
 

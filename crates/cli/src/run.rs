@@ -6,7 +6,11 @@ use mywork::{
     config::{Config, Log},
     db::Role,
 };
-use mywork_queue::{Kind, Runtime, RuntimeOptions, groups::{self, Groups}, schedule::Scheduler};
+use mywork_queue::{
+    Kind, Runtime, RuntimeOptions,
+    groups::{self, Groups},
+    schedule::Scheduler,
+};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +31,9 @@ pub fn log(settings: &Log) {
 /// `mywork web`
 pub async fn web(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     log(&config.log);
-    let listener = TcpListener::bind(("0.0.0.0", config.port)).await.with_context(|| format!("port {} cannot be used: set PORT to a free one", config.port))?;
+    let listener = TcpListener::bind(("0.0.0.0", config.port))
+        .await
+        .with_context(|| format!("port {} cannot be used: set PORT to a free one", config.port))?;
     serve(Arc::new(config), listener, stop).await
 }
 

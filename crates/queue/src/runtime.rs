@@ -62,6 +62,9 @@ fn host() -> String {
     if name.trim().is_empty() { "worker".to_owned() } else { name.trim().to_owned() }
 }
 
+/// How long each step of a stop waits for a database that does not answer.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 /// One process group's worker, ready to run.
 pub struct Runtime<S> {
     engine: Arc<Engine>,
@@ -118,16 +121,21 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         shutdown.cancelled().await;
         tracing::info!(running = engine.busy(), "stopping");
         engine.stopping.cancel(); // no new claims
-        while loops.join_next().await.is_some() {} // a claim in flight has landed, and hands its jobs back when dropped
+        engine.stop_runs(&Why::Shutdown);
+        // A claim in flight shall land, so that its jobs can be handed back …
+        if timeout(PATIENCE, async { while loops.join_next().await.is_some() {} }).await.is_err() {
+            loops.shutdown().await; // … unless the database does not answer; then they will be rescued
+        }
         engine.stop_runs(&Why::Shutdown);
         if timeout(engine.options.stop_grace, &mut workers).await.is_err() {
             workers.abort(); // runs that did not end are dropped, and with their tickets their jobs are handed back
             let _ = workers.await;
         }
         closing.cancel();
-        for last in [settler, heart] {
-            if let Err(error) = last.await {
-                tracing::error!(%error, "a loop of the worker ended badly");
+        for mut last in [settler, heart] {
+            if timeout(PATIENCE, &mut last).await.is_err() {
+                last.abort();
+                tracing::error!("the database does not answer; what could not be written down will be rescued");
             }
         }
         tracing::info!("stopped");

@@ -12,7 +12,7 @@ const STYLE: &str = include_str!("page.css");
 pub(crate) fn page(title: &str, content: &str) -> Html<String> {
     Html(format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title} · sandbox</title>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title} · sandbox</title><link rel=\"icon\" href=\"data:,\">\
          <link rel=\"stylesheet\" href=\"/_sandbox/style.css\"></head><body>\
          <header><a class=\"brand\" href=\"/\">Sandbox</a><nav><a href=\"/outbox\">Outbox</a>\
          <a href=\"/_sandbox/stripe\">Payments</a><a href=\"/clerk/users\">Accounts</a></nav></header>\

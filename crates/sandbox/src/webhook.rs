@@ -35,6 +35,12 @@ impl Target {
     pub fn new(url: impl Into<String>, secret: impl Into<String>) -> Self {
         Self { url: url.into(), secrets: vec![secret.into()], events: Vec::new() }
     }
+
+    /// These events and no others, as one chooses them for an endpoint at the vendor.
+    pub fn only(mut self, events: &[&str]) -> Self {
+        self.events = events.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
 }
 
 /// The headers that sign `payload` at a moment.

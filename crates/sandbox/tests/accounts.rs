@@ -1,6 +1,6 @@
 //! Accounts at the stand-in of Clerk: pages, tokens that its published keys verify, rotation, webhooks signed as Svix signs.
 
-use crate::support::{Endpoint, Stage, now};
+use crate::support::{Endpoint, Form, Stage, now};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use mywork_sandbox::{Target, clerk::TokenRequest, clerk_webhook_secret};
 use mywork_vendors::{jwks, svix};

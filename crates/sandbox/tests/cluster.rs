@@ -4,6 +4,7 @@
 use mywork_sandbox::{Cluster, ClusterError, ClusterOptions};
 use std::{
     net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -16,13 +17,18 @@ fn options(data: &Path, durable: bool) -> Option<ClusterOptions> {
     Some(ClusterOptions { distribution, data: data.to_owned(), port: None, durable })
 }
 
+/// One that PostgreSQL's user can enter when we are root.
+fn open_folder() -> tempfile::TempDir {
+    tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o755)).tempdir().unwrap()
+}
+
 fn listens(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
 #[test]
 fn a_throw_away_cluster_leaves_nothing_but_its_template() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = open_folder();
     let Some(options) = options(&folder.path().join("tests"), false) else { return };
     let (one, two) = (Cluster::start(&options).unwrap(), Cluster::start(&options).unwrap());
     assert_ne!(one.port(), two.port());
@@ -31,8 +37,7 @@ fn a_throw_away_cluster_leaves_nothing_but_its_template() {
     assert!(ports.into_iter().all(listens));
     drop((one, two));
     assert!(!ports.into_iter().any(listens));
-    // As root and with a temporary folder that only root may enter, the data is elsewhere.
-    let Ok(left) = std::fs::read_dir(folder.path().join("tests")) else { return };
+    let left = std::fs::read_dir(folder.path().join("tests")).unwrap();
     let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     left.sort();
     assert!(left.iter().all(|name| name == "lock" || name.starts_with("template-")), "{left:?}");
@@ -40,7 +45,7 @@ fn a_throw_away_cluster_leaves_nothing_but_its_template() {
 
 #[test]
 fn a_durable_cluster_guards_its_folder_and_port() {
-    let folder = tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+    let folder = open_folder();
     let data = folder.path().join("data");
     let Some(mut options) = options(&data, true) else { return };
     let running = Cluster::start(&options).unwrap();
@@ -58,4 +63,45 @@ fn a_durable_cluster_guards_its_folder_and_port() {
     std::fs::write(data.join("PG_VERSION"), "9\n").unwrap();
     let error = Cluster::start(&options).unwrap_err();
     assert!(matches!(&error, ClusterError::OtherMajorVersion { found, .. } if found == "9"), "{error}");
+}
+
+/// Runs this very test in a process of its own, which starts a cluster and is then killed without a chance to tidy up.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_killed_program_leaves_no_server() {
+    use std::{
+        io::{BufRead, BufReader},
+        process::{Command, Stdio},
+        time::{Duration, Instant},
+    };
+    const FOLDER: &str = "SANDBOX_CLUSTER_OF_A_PROGRAM_TO_KILL";
+    if let Ok(folder) = std::env::var(FOLDER) {
+        let cluster = Cluster::start(&options(Path::new(&folder), false).unwrap()).unwrap();
+        println!("\nport {}", cluster.port());
+        std::thread::sleep(Duration::from_secs(60));
+        return;
+    }
+    let folder = open_folder();
+    let data = folder.path().join("tests");
+    let Some(options) = options(&data, false) else { return };
+    let mut program = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "cluster::a_killed_program_leaves_no_server", "--nocapture"])
+        .env(FOLDER, &data)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let told = BufReader::new(program.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let port = told.filter_map(|line| line.strip_prefix("port ")?.parse().ok()).next().unwrap();
+    assert!(listens(port));
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let killed = Instant::now();
+    while listens(port) {
+        assert!(killed.elapsed() < Duration::from_secs(10), "the server outlives its program");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // What it left on disk goes with the next start.
+    drop(Cluster::start(&options).unwrap());
+    let left = std::fs::read_dir(&data).unwrap().filter_map(Result::ok);
+    assert!(!left.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("run-")));
 }

@@ -1,7 +1,7 @@
 //! Payments by the real client: every kind of card, idempotency as Stripe has it, webhooks signed, repeated, twice and out of
 //! order, and a restart in between.
 
-use crate::support::{Endpoint, Stage, now};
+use crate::support::{Endpoint, Form, Stage, now};
 use axum::http::StatusCode;
 use mywork_sandbox::faults::{Fault, Service, WebhookFault};
 use mywork_vendors::stripe::{Event, NewPaymentIntent, PaymentStatus, StripeError, verify_signature};

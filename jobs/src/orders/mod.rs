@@ -13,9 +13,5 @@ pub(crate) use payment::count_paid;
 
 /// Names the handlers of this area.
 pub fn register(registry: &mut Registry<Services>) {
-    registry
-        .add(fulfil::run)
-        .add(reconcile_checkout::run)
-        .add(expire_checkout::run)
-        .add(release_hold::run);
+    registry.add(fulfil::run).add(reconcile_checkout::run).add(expire_checkout::run).add(release_hold::run);
 }

@@ -5,7 +5,7 @@
 use crate::{
     App, Error, FieldErrors, Result,
     auth::{AdminOnly, Viewer},
-    catalog::FindingShape,
+    catalog::{FindingShape, Labelled},
     form::{Form, Json, Path, Query},
     identity::origin,
     openapi::{ByTime, List, Paging, Problem},
@@ -67,6 +67,7 @@ async fn list(State(app): State<App>, admin: AdminOnly, Query(paging): Query<Pag
 #[derive(Serialize)]
 struct CasePage {
     case: Case,
+    checks: Vec<Labelled>,
     blockers: usize,
     reviews: usize,
     infos: usize,
@@ -119,6 +120,7 @@ impl CasePage {
                 .take(SHOWN)
                 .map(|f| File { path: text(f.get("path")), size: f.get("size").and_then(|s| s.as_u64()).unwrap_or_default() })
                 .collect(),
+            checks: case.checks.iter().cloned().map(Labelled::from).collect(),
             seen: case.product.updated_at.to_rfc3339(),
             reason,
             errors,

@@ -20,11 +20,7 @@ pub fn pages() -> axum::Router<App> {
 
 /// API of this area, each route with its full path.
 pub fn api() -> utoipa_axum::router::OpenApiRouter<App> {
-    utoipa_axum::router::OpenApiRouter::new()
-        .merge(approvals::api())
-        .merge(orders::api())
-        .merge(users::api())
-        .merge(jobs::api())
+    utoipa_axum::router::OpenApiRouter::new().merge(approvals::api()).merge(orders::api()).merge(users::api()).merge(jobs::api())
 }
 
 /// What waits for an admin comes first.

@@ -191,3 +191,62 @@ async fn list_all_orders(
     let page = List::page(orders, usize::try_from(limit).unwrap_or(100), |order| (order.created_at, order.id.0));
     Ok(Json(page.map(|order| Sale::of(&order))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::library::sample;
+    use mywork::ledger::{account::AccountKind, entry::EntryKind};
+
+    #[test]
+    fn an_order_is_shown_with_its_books_and_links_to_its_jobs() {
+        for state in OrderState::ALL {
+            let order = sample::order(state);
+            let posting = |amount| BookedPosting {
+                entry_kind: EntryKind::Sale,
+                description: "Order MW-2026-00047".into(),
+                occurred_at: sample::now(),
+                account: AccountKind::SellerPending,
+                owner: Some(order.seller_id),
+                amount: Cents(amount),
+            };
+            let html = sample::render(
+                "pages/admin/orders_show.html",
+                &ShowPage {
+                    buyer_email: Some("ada@example.test".into()),
+                    seller_email: None,
+                    checkout_state: "paid",
+                    checkout_total: order.amount,
+                    payment_intent: None,
+                    failure_message: Some("Your card was declined.".into()),
+                    schedule: 1,
+                    licence: state.was_paid().then(|| LicenceCard::of(&sample::licence(&order))),
+                    timeline: sample::events().into_iter().map(TimelineLine::of).collect(),
+                    postings: if state.was_paid() {
+                        vec![PostingLine::of(posting(-26_910)), PostingLine::of(posting(1))]
+                    } else {
+                        vec![]
+                    },
+                    order: OrderCard::of(&order),
+                },
+            );
+            assert!(html.contains("/admin/jobs/7") && html.contains("ada@example.test") && html.contains("account deleted"));
+        }
+    }
+
+    #[test]
+    fn the_list_is_shown_full_and_empty() {
+        let page = |orders, is_filtered| ListPage {
+            orders,
+            q: String::new(),
+            states: StateChoice::all(None, |_| true),
+            is_filtered,
+            next: None,
+        };
+        let full =
+            sample::render("pages/admin/orders.html", &page(vec![OrderCard::of(&sample::order(OrderState::Disputed))], false));
+        assert!(full.contains("MW-2026-00047") && full.contains("Disputed"));
+        assert!(sample::render("pages/admin/orders.html", &page(vec![], true)).contains("No order fits"));
+        assert!(sample::render("pages/admin/orders.html", &page(vec![], false)).contains("No orders yet"));
+    }
+}

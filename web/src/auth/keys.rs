@@ -45,6 +45,8 @@ pub const API_TOKEN_LIFETIME: TimeDelta = TimeDelta::hours(1);
 /// What clocks may differ by.
 const LEEWAY: i64 = 5;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// The pause while no keys are known at all: the provider could not be reached when we started.
+const LOOK_FOR_THE_FIRST_TIME_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// A process that signs learns of a rotation within this time, long before the key it replaces stops verifying.
 const SIGNING_KEY_AGE: Duration = Duration::from_secs(600);
 /// A token longer than this is not read: Clerk's have about a kilobyte.
@@ -121,7 +123,8 @@ struct Inner {
     /// Origin of our site.
     party: String,
     known: RwLock<Known>,
-    looked: Mutex<Instant>,
+    /// When a token under an unknown key last made us look.
+    looked: Mutex<Option<Instant>>,
 }
 
 enum Source {
@@ -163,7 +166,7 @@ impl Keys {
                 config.auth.jwks_url.clone().context("auth.jwks_url is missing: Clerk's keys are published there")?,
             ),
         };
-        let inner = Inner { source, issuer, party, known: RwLock::default(), looked: Mutex::new(Instant::now()) };
+        let inner = Inner { source, issuer, party, known: RwLock::default(), looked: Mutex::default() };
         let keys = Self(Arc::new(inner));
         match keys.look(now).await {
             Ok(()) => {}
@@ -267,13 +270,14 @@ impl Keys {
     async fn look_again(&self, now: DateTime<Utc>) {
         let mut looked = self.0.looked.lock().await;
         let never = self.0.known.read().unwrap_or_else(PoisonError::into_inner).public.is_none();
-        if looked.elapsed() < LOOK_AGAIN_AFTER && !(never && looked.elapsed() > Duration::from_secs(1)) {
+        let pause = if never { LOOK_FOR_THE_FIRST_TIME_AGAIN_AFTER } else { LOOK_AGAIN_AFTER };
+        if looked.is_some_and(|looked| looked.elapsed() < pause) {
             return;
         }
         if let Err(error) = self.look(now).await {
             tracing::warn!(error = format!("{error:#}"), "the keys of session tokens could not be read; the known ones stay");
         }
-        *looked = Instant::now();
+        *looked = Some(Instant::now());
     }
 
     async fn look(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
@@ -370,7 +374,7 @@ mod tests {
             issuer: "http://localhost:8080".into(),
             party: "http://localhost:8080".into(),
             known: RwLock::new(known),
-            looked: Mutex::new(Instant::now()),
+            looked: Mutex::new(Some(Instant::now())),
         }))
     }
 

@@ -4,6 +4,7 @@
 //! The stream looks at the database twice a second and says something only when something changed. It ends by itself: when
 //! nothing more will happen without a person, after five minutes (the browser then comes back), or when the process stops.
 
+use super::shapes::Labelled;
 use crate::{
     App, Result,
     auth::{SignedIn, Viewer},
@@ -50,7 +51,7 @@ struct Live {
     slug: String,
     product_state: String,
     version: Option<Version>,
-    checks: Vec<Row>,
+    checks: Vec<Labelled>,
     findings: Vec<Finding>,
     blockers: usize,
     reviews: usize,
@@ -58,13 +59,6 @@ struct Live {
     settled: bool,
     /// How many steps are done, of how many.
     done: usize,
-}
-
-#[derive(Clone, PartialEq, Eq, Serialize)]
-struct Row {
-    label: &'static str,
-    #[serde(flatten)]
-    check: Check,
 }
 
 pub(super) async fn page(
@@ -175,7 +169,7 @@ async fn look(app: &App, viewer: &Viewer, id: ProductId, chosen: Option<VersionI
         blockers: count(Severity::Blocker),
         reviews: count(Severity::Review),
         done: checks.iter().filter(|check| check.state == StepState::Passed).count(),
-        checks: checks.into_iter().map(|check| Row { label: check.step.label(), check }).collect(),
+        checks: checks.into_iter().map(Labelled::from).collect(),
         version,
         findings,
     })

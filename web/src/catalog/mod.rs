@@ -12,7 +12,7 @@ mod shapes;
 mod uploads;
 mod wizard;
 
-pub(crate) use shapes::FindingShape;
+pub(crate) use shapes::{FindingShape, Labelled};
 
 use crate::{App, Error, FieldErrors};
 use axum::routing::{get, post};

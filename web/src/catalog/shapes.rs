@@ -283,6 +283,20 @@ impl From<Listing> for SellerListing {
     }
 }
 
+/// One step of the publish workflow, as a page shows it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Labelled {
+    label: &'static str,
+    #[serde(flatten)]
+    check: Check,
+}
+
+impl From<Check> for Labelled {
+    fn from(check: Check) -> Self {
+        Self { label: check.step.label(), check }
+    }
+}
+
 /// One step of the publish workflow.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CheckShape {

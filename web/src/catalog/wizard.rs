@@ -2,7 +2,7 @@
 //! cannot be saved comes back with everything that was typed and the errors beside the fields (PROD-16). Works without a
 //! script, but for choosing files to upload.
 
-use super::field_errors;
+use super::{field_errors, shapes::Labelled};
 use crate::{
     App, FieldErrors, Result,
     auth::{SignedIn, Viewer},
@@ -13,8 +13,7 @@ use crate::{
 use axum::{extract::State, response::Response};
 use http::StatusCode;
 use mywork::catalog::{
-    self, category,
-    check::{self, Check},
+    self, category, check,
     image::{self, Image},
     licence::{self, LicenceKind, Offer, Rights},
     product::{self, Product, ProductKind},
@@ -121,7 +120,7 @@ struct ReviewPage {
     images: Vec<Picture>,
     offers: Vec<Offer>,
     newest: Option<Version>,
-    checks: Vec<Check>,
+    checks: Vec<Labelled>,
     missing: Vec<Lack>,
     can_submit: bool,
 }
@@ -291,7 +290,7 @@ async fn show(
                 images: pictures(image::images_of(&mut tx, id).await?),
                 offers: licence::offers_of(&mut tx, id).await?,
                 checks: match &newest {
-                    Some(newest) => check::checks_of(&mut tx, newest.id).await?,
+                    Some(newest) => check::checks_of(&mut tx, newest.id).await?.into_iter().map(Labelled::from).collect(),
                     None => Vec::new(),
                 },
                 newest,

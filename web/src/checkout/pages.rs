@@ -468,6 +468,8 @@ fn outcome(state: CheckoutState, redirect_status: Option<&str>) -> &'static str 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::library::sample;
+    use mywork::orders::order::OrderState;
 
     #[test]
     fn only_the_database_can_say_paid() {
@@ -477,5 +479,107 @@ mod tests {
         assert_eq!(outcome(CheckoutState::Paid, None), "paid");
         assert_eq!(outcome(CheckoutState::Failed, Some("succeeded")), "waiting");
         assert_eq!(outcome(CheckoutState::Failed, None), "declined");
+    }
+
+    fn summary() -> Summary {
+        Summary {
+            amount: Cents(29_900),
+            commission: "10 %".into(),
+            platform_fee: Cents(2_990),
+            seller_share: Cents(26_910),
+            processor_fee: Cents(897),
+        }
+    }
+
+    fn choose_page(payment: Option<PaymentForm>, owned: Option<Owned>, refusal: Option<Refusal>) -> String {
+        let offers = [Offer::at(LicenceKind::Standard, Cents(29_900)), Offer::at(LicenceKind::Enterprise, Cents(99_900))];
+        sample::render(
+            CHOOSE,
+            &ChoosePage {
+                product: Shown {
+                    slug: "a-starter",
+                    title: "A starter for shops & stalls",
+                    short_description: "Everything a shop needs",
+                    seller_username: "grace",
+                    seller_name: "Grace Hopper",
+                    cover_key: None,
+                    version: Some("1.2.0"),
+                },
+                choices: offers.iter().map(|offer| Choice::of(offer, Some(LicenceKind::Standard), None)).collect(),
+                chosen: Some("standard"),
+                chosen_label: Some("Standard"),
+                owned,
+                is_own: false,
+                summary: Some(summary()),
+                payment,
+                refusal,
+                refund_days: REFUND_WINDOW_DAYS,
+            },
+        )
+    }
+
+    #[test]
+    fn every_share_and_the_refund_policy_are_shown_before_paying() {
+        let html = choose_page(None, None, None);
+        for part in ["$299.00", "$269.10", "$29.90", "$8.97", "$999.00", "/legal/refunds", "Continue to payment"] {
+            assert!(html.contains(part), "{part}");
+        }
+        assert!(!html.contains("js/checkout"), "no script before there is a card form");
+    }
+
+    #[test]
+    fn the_card_form_is_given_what_it_needs() {
+        let payment = PaymentForm {
+            checkout: CheckoutId::new(),
+            order_number: "MW-2026-00047".into(),
+            client_secret: "pi_1_secret_2".into(),
+            publishable_key: "pk_test_1".into(),
+            js_url: "https://js.stripe.com/v3/".into(),
+            return_url: "http://localhost:8080/checkout/success?checkout=1".into(),
+            failure_message: Some("Your card was declined.".into()),
+            expires_at: sample::now(),
+            summary: summary(),
+        };
+        let html = choose_page(Some(payment), None, None);
+        for part in ["pi_1_secret_2", "pk_test_1", "Your card was declined.", "Pay $299.00", "<noscript>"] {
+            assert!(html.contains(part), "{part}");
+        }
+    }
+
+    #[test]
+    fn who_owns_it_is_led_to_it() {
+        let owned = Owned { order: OrderId::new(), number: "MW-2026-00001".into(), licence: "Standard" };
+        let refusal =
+            Refusal { sentence: "You already own this.".into(), link: Some("/library/orders/1".into()), link_label: "Open it" };
+        let html = choose_page(None, Some(owned), Some(refusal));
+        assert!(html.contains("MW-2026-00001") && html.contains("/library/orders/1") && !html.contains("Continue to payment"));
+    }
+
+    #[test]
+    fn the_confirmation_says_what_is_known() {
+        let order = sample::order(OrderState::Paid);
+        for (outcome, sentence) in [
+            ("paid", "Thank you"),
+            ("waiting", "Please do not pay a second time"),
+            ("declined", "Nothing was charged"),
+            ("expired", "has expired"),
+        ] {
+            let confirmation = Confirmation {
+                checkout: CheckoutId::new(),
+                outcome,
+                is_waiting: outcome == "waiting",
+                total: Cents(29_900),
+                failure_message: None,
+                retry_path: "/checkout/a-starter?checkout=1".into(),
+                here: "/checkout/success?checkout=1".into(),
+                part_url: "/checkout/success/part?checkout=1".into(),
+                paid_at: Some(sample::now()),
+                orders: vec![Delivered { order: OrderCard::of(&order), versions: vec![VersionLine::of(sample::version())] }],
+                refund_days: REFUND_WINDOW_DAYS,
+            };
+            let html = sample::render(SUCCESS, &confirmation);
+            assert!(html.contains(sentence), "{outcome}");
+            assert_eq!(html.contains("data-wait"), outcome == "waiting");
+        }
     }
 }

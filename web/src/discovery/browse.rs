@@ -85,7 +85,7 @@ struct Link {
 
 #[derive(Serialize)]
 struct WaysOn {
-    /// The same search with one filter less, and what that would find.
+    /// The same search with one filter less or with one of its words, and what that would find.
     loosened: Vec<Loosened>,
     shelves: Vec<Shelf>,
 }
@@ -137,7 +137,10 @@ pub(super) async fn show(State(app): State<App>, visitor: Visitor, RawQuery(raw)
         credits: Credits { chosen: query.filters.accepts_credits, count: hits.facets.accepts_credits },
         seller: query.filters.seller.clone(),
         sorts: sorts(&query),
-        chips: chips(&query, &categories).into_iter().map(|(label, less)| Link { label, href: address(&less) }).collect(),
+        chips: chips(&query, &categories, &hits.facets)
+            .into_iter()
+            .map(|(label, less)| Link { label, href: address(&less) })
+            .collect(),
         notices,
         canonical: app.url(&address(&Query { sort: query.default_sort(), ..query.from_start() })),
         previous: (query.page > 1).then(|| turned(query.page - 1)),
@@ -209,7 +212,7 @@ fn groups(filters: &Filters, facets: &Facets) -> Vec<Group> {
 }
 
 /// Each filter in force, as a person reads it, with the question that does without it.
-fn chips(query: &Query, categories: &[Category]) -> Vec<(String, Query)> {
+fn chips(query: &Query, categories: &[Category], facets: &Facets) -> Vec<(String, Query)> {
     let filters = &query.filters;
     let mut chips = Vec::new();
     let mut chip = |label: String, remove: &dyn Fn(&mut Filters)| {
@@ -225,7 +228,8 @@ fn chips(query: &Query, categories: &[Category]) -> Vec<(String, Query)> {
         chip(kind_label(kind).to_owned(), &|f| f.kind = None);
     }
     for tech in &filters.tech_stack {
-        chip(tech.clone(), &|f| f.tech_stack.retain(|other| other != tech));
+        let label = facets.tech_stack.iter().find(|count| count.value == *tech).map_or(tech, |count| &count.label);
+        chip(label.clone(), &|f| f.tech_stack.retain(|other| other != tech));
     }
     match (filters.price_min, filters.price_max) {
         (None, None) => {}
@@ -254,14 +258,21 @@ fn chips(query: &Query, categories: &[Category]) -> Vec<(String, Query)> {
 }
 
 async fn ways_on(app: &App, query: &Query, categories: &[Category]) -> Result<WaysOn> {
-    let mut less: Vec<(String, Query)> =
-        chips(query, categories).into_iter().map(|(label, less)| (format!("Without “{label}”"), less)).collect();
+    let mut less: Vec<(String, Query)> = chips(query, categories, &Facets::default())
+        .into_iter()
+        .map(|(label, less)| (format!("Without “{label}”"), less))
+        .collect();
+    let anew = |text: &str| Query { text: text.to_owned(), sort: Sort::Relevance, ..Query::default() };
     if !query.text.is_empty() && !less.is_empty() {
-        less.push((format!("“{}” anywhere", query.text), Query { text: query.text.clone(), ..Query::default() }));
+        less.push((format!("“{}” with no filter", query.text), anew(&query.text)));
+    }
+    let words: Vec<&str> =
+        query.text.split([' ', '"']).filter(|word| word.chars().count() > 2 && !word.starts_with('-')).collect();
+    if words.len() > 1 {
+        less.extend(words.iter().take(4).map(|word| (format!("Only “{word}”"), anew(word))));
     }
     let mut loosened = Vec::new();
-    for (label, mut less) in less.into_iter().take(5) {
-        less.sort = less.default_sort();
+    for (label, less) in less.into_iter().take(8) {
         let total = app.search.search(&Query { limit: 1, ..less.clone() }).await?.total;
         if total > 0 {
             loosened.push(Loosened { label, href: address(&less), total });
@@ -308,7 +319,7 @@ mod tests {
                    &credits=1&seller=ada&page=3";
         let (query, notices) = Query::parse(raw);
         assert_eq!(notices, []);
-        let chips = chips(&query, &[]);
+        let chips = chips(&query, &[], &Facets::default());
         let labels: Vec<_> = chips.iter().map(|(label, _)| label.as_str()).collect();
         assert_eq!(
             labels,

@@ -40,7 +40,7 @@ pub(super) struct Place {
 #[derive(Serialize)]
 struct Page<'a> {
     product: &'a View,
-    /// Active, and not the viewer's own.
+    /// There is a licence that this viewer can buy: not of their own product, nor one no wider than what they have.
     is_for_sale: bool,
     is_own: bool,
     offers: Vec<Choice>,
@@ -67,6 +67,7 @@ struct Choice {
     label: &'static str,
     hint: String,
     rights: Rights,
+    is_for_sale: bool,
 }
 
 /// One line of the distribution of stars.
@@ -142,15 +143,19 @@ pub(super) async fn answer(
         None => (None, None),
     };
     let is_own = visitor.viewer().is_some_and(|viewer| viewer.id == view.seller.id);
+    let on_sale = view.state == ProductState::Active && !view.versions.is_empty() && !is_own;
+    let held = owned.as_ref().map(|owned| owned.licence);
+    let offers: Vec<Choice> = view.offers.iter().map(|offer| Choice::of(offer, on_sale, held)).collect();
     let wanted = place.licence.as_deref().and_then(|word| word.parse::<LicenceKind>().ok());
-    let chosen = view.offers.iter().find(|offer| Some(offer.licence) == wanted).or(view.offers.first());
+    let mut buyable = offers.iter().filter(|choice| choice.is_for_sale).map(|choice| choice.offer.licence);
+    let chosen = buyable.clone().find(|licence| Some(*licence) == wanted).or(buyable.next());
     let status = if again.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let (typed, errors) = again.unwrap_or_else(|| (Typed::of(own_review.as_ref()), FieldErrors::new()));
     let context = Page {
-        is_for_sale: view.state == ProductState::Active && !is_own && !view.offers.is_empty(),
+        is_for_sale: chosen.is_some(),
         is_own,
-        offers: view.offers.iter().map(Choice::of).collect(),
-        chosen: chosen.map(|offer| offer.licence.as_str()),
+        chosen: chosen.map(LicenceKind::as_str),
+        offers,
         refund_days: REFUND_WINDOW_DAYS,
         reviews,
         more_reviews,
@@ -192,13 +197,15 @@ fn bars(distribution: &Distribution) -> Vec<Bar> {
 }
 
 impl Choice {
-    fn of(offer: &Offer) -> Self {
+    fn of(offer: &Offer, on_sale: bool, held: Option<LicenceKind>) -> Self {
         let rights = offer.licence.rights();
         let sold_on = if rights.in_products_sold { ", also in products you sell" } else { "" };
         Self {
             label: licence_label(offer.licence),
             hint: format!("{}, {}{sold_on}", rights.projects, rights.seats),
             rights,
+            // A wider licence may follow a narrower one; the same or a narrower one would buy nothing.
+            is_for_sale: on_sale && held.is_none_or(|held| offer.licence > held),
             offer: offer.clone(),
         }
     }
@@ -217,6 +224,18 @@ impl Typed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mywork::money::Cents;
+
+    #[test]
+    fn only_a_wider_licence_is_offered_to_who_has_one() {
+        let for_sale = |on_sale, held| {
+            LicenceKind::ALL.map(|licence| Choice::of(&Offer::at(licence, Cents(4_900)), on_sale, held).is_for_sale)
+        };
+        assert_eq!(for_sale(true, None), [true; 3]);
+        assert_eq!(for_sale(true, Some(LicenceKind::Standard)), [false, true, true]);
+        assert_eq!(for_sale(true, Some(LicenceKind::Enterprise)), [false; 3]);
+        assert_eq!(for_sale(false, None), [false; 3]);
+    }
 
     #[test]
     fn stars_are_listed_from_the_most() {

@@ -2,6 +2,8 @@
 
 mod api;
 mod pages;
+#[cfg(test)]
+pub(crate) mod sample;
 pub(crate) mod view;
 
 use crate::App;

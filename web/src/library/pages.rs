@@ -191,11 +191,71 @@ pub(super) async fn download(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::library::sample;
 
     #[test]
     fn the_filters_travel_with_the_page() {
         let filter = LibraryFilter { text: Some("a & b".into()), state: Some(OrderState::Refunded), page: 1 };
         assert_eq!(library_address(&filter, 2), "/library?q=a+%26+b&state=refunded&page=2");
         assert_eq!(library_address(&LibraryFilter::default(), 1), "/library");
+    }
+
+    #[test]
+    fn the_library_shows_where_in_it_one_is() {
+        let page = |orders: Vec<OrderCard>, is_filtered| LibraryPage {
+            first: i64::from(!orders.is_empty()),
+            last: 9,
+            total: 23,
+            orders,
+            q: "shop".into(),
+            states: StateChoice::all(None, |_| true),
+            is_filtered,
+            previous: None,
+            next: Some("/library?page=2".into()),
+        };
+        let html = sample::render(
+            "pages/library/library.html",
+            &page(vec![OrderCard::of(&sample::order(OrderState::Fulfilled))], false),
+        );
+        assert!(html.contains("1–9 of 23") && html.contains("/library?page=2"));
+        assert!(sample::render("pages/library/library.html", &page(vec![], true)).contains("Nothing in your library fits"));
+        assert!(sample::render("pages/library/library.html", &page(vec![], false)).contains("Nothing here yet"));
+    }
+
+    #[test]
+    fn an_order_is_shown_in_every_state() {
+        for state in OrderState::ALL {
+            let order = sample::order(state);
+            let licence = state.was_paid().then(|| sample::licence(&order));
+            let html = sample::render(
+                "pages/library/order.html",
+                &OrderPage {
+                    order: OrderCard::of(&order),
+                    licence: licence.as_ref().map(LicenceCard::of),
+                    rights: order.licence.rights(),
+                    versions: licence.iter().map(|_| VersionLine::of(sample::version())).collect(),
+                    timeline: sample::events().into_iter().map(TimelineLine::of).collect(),
+                    pay_path: (state == OrderState::Pending).then(|| "/checkout/a-starter?checkout=1".into()),
+                },
+            );
+            assert_eq!(html.contains("4.2 MB"), state.was_paid(), "{state:?}");
+            assert!(html.contains("orders.fulfil #7") && html.contains("$299.00"));
+        }
+    }
+
+    #[test]
+    fn the_certificate_names_holder_and_key() {
+        let order = sample::order(OrderState::Fulfilled);
+        let licence = sample::licence(&order);
+        let html = sample::render(
+            "pages/library/certificate.html",
+            &CertificatePage {
+                order: OrderCard::of(&order),
+                licence: LicenceCard::of(&licence),
+                rights: licence.kind.rights(),
+                holder: "Ada <Lovelace>".into(),
+            },
+        );
+        assert!(html.contains("Ada &lt;Lovelace&gt;") && html.contains(&licence.key));
     }
 }

@@ -91,3 +91,40 @@ pub(super) async fn show(
     let context = SalePage { order: OrderCard::of(&order), timeline: timeline.into_iter().map(TimelineLine::of).collect() };
     app.page(&viewer, "pages/sales/show.html", &context)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::library::sample;
+
+    #[test]
+    fn a_sale_shows_every_share() {
+        let order = sample::order(OrderState::Fulfilled);
+        let html = sample::render(
+            "pages/sales/show.html",
+            &SalePage { order: OrderCard::of(&order), timeline: sample::events().into_iter().map(TimelineLine::of).collect() },
+        );
+        for part in ["$299.00", "$29.90", "$269.10", "$8.97", "10 %", "Ada &lt;Lovelace&gt;"] {
+            assert!(html.contains(part), "{part}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_sales_is_shown_full_and_empty() {
+        let page = |orders, is_filtered| SalesPage {
+            orders,
+            states: StateChoice::all(Some(OrderState::Paid), OrderState::was_paid),
+            is_filtered,
+            next: Some("/dashboard/orders?cursor=x".into()),
+            sales: 1,
+            sold: Cents(29_900),
+            earned: Cents(26_910),
+            pending: Cents(26_910),
+            available: Cents::ZERO,
+        };
+        let full = sample::render("pages/sales/list.html", &page(vec![OrderCard::of(&sample::order(OrderState::Paid))], true));
+        assert!(full.contains("MW-2026-00047") && full.contains("$269.10"));
+        assert!(sample::render("pages/sales/list.html", &page(vec![], false)).contains("No sales yet"));
+        assert!(sample::render("pages/sales/list.html", &page(vec![], true)).contains("No sale is in this state"));
+    }
+}

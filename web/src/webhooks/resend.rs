@@ -25,6 +25,7 @@ struct Envelope {
 #[utoipa::path(
     post,
     path = "/api/webhooks/resend",
+    operation_id = "receive_resend_webhook",
     tag = "webhooks",
     request_body(content = String, content_type = "application/json"),
     responses(

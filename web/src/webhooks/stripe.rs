@@ -18,6 +18,7 @@ use mywork_vendors::stripe::{Event, verify_signature};
 #[utoipa::path(
     post,
     path = "/api/webhooks/stripe",
+    operation_id = "receive_stripe_webhook",
     tag = "webhooks",
     request_body(content = String, content_type = "application/json"),
     responses(

@@ -20,8 +20,6 @@ use tokio::{
 
 const LINGER: Duration = Duration::from_millis(1);
 const LARGEST_CLAIM: usize = 500;
-/// When both the notification and the pulse are late.
-const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 
 /// Claims for `engine.lines[line]` until the process stops.
 pub(crate) async fn run(engine: Arc<Engine>, line: usize, out: UnboundedSender<Work>) {
@@ -38,7 +36,7 @@ pub(crate) async fn run(engine: Arc<Engine>, line: usize, out: UnboundedSender<W
                 if !full {
                     tokio::select! {
                         () = line.wake.notified() => {}
-                        () = sleep(LOOK_ANYWAY) => {}
+                        () = sleep(engine.options.poll * 5) => {} // should the pulse be stuck
                         () = engine.stopping.cancelled() => return,
                     }
                 }
@@ -76,11 +74,11 @@ async fn free_slots(engine: &Engine, line: &Line) -> Option<OwnedSemaphorePermit
 }
 
 async fn claim(engine: &Arc<Engine>, line: &Line, wanted: usize) -> Result<Vec<store::Claimed>, sqlx::Error> {
-    let (engine_, queue) = (Arc::clone(engine), line.queue.clone());
+    let (own, queue) = (Arc::clone(engine), line.queue.clone());
     store::run(&engine.pool, move |c| {
         async move {
-            let now = clock::given(&*engine_.clock);
-            store::claim(c, &queue, wanted, &engine_.known, engine_.worker(), now).await
+            let now = clock::given(&*own.clock);
+            store::claim(c, &queue, wanted, &own.known, own.worker(), now).await
         }
         .boxed()
     })

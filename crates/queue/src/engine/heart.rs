@@ -4,7 +4,7 @@
 //! database everybody looks dead for a moment.
 
 use crate::{
-    engine::{Engine, Patience, ticket::Why},
+    engine::{Engine, Patience},
     store,
 };
 use futures::FutureExt;
@@ -22,10 +22,9 @@ const GAUGES_EVERY: Duration = Duration::from_secs(15);
 pub(crate) async fn register(engine: &Arc<Engine>) {
     let mut patience = Patience::new();
     loop {
-        let engine_ = Arc::clone(engine);
-        let announced = store::run(&engine.pool, move |c| {
-            async move { store::register(c, engine_.worker(), &engine_.registration).await }.boxed()
-        });
+        let own = Arc::clone(engine);
+        let announced =
+            store::run(&engine.pool, move |c| async move { store::register(c, own.worker(), &own.registration).await }.boxed());
         match announced.await {
             Ok(()) => return,
             Err(error) => tracing::warn!(%error, "the worker cannot be registered; trying again"),
@@ -53,10 +52,11 @@ pub(crate) async fn run(engine: Arc<Engine>, closing: CancellationToken) {
                 judging_from = Instant::now() + engine.options.lease;
             }
         }
-        if Instant::now() >= judging_from && !engine.stopping.is_cancelled() {
-            if let Err(error) = rescue(&engine).await {
-                tracing::warn!(%error, "no rescue");
-            }
+        if Instant::now() >= judging_from
+            && !engine.stopping.is_cancelled()
+            && let Err(error) = rescue(&engine).await
+        {
+            tracing::warn!(%error, "no rescue");
         }
         if Instant::now() >= upkeep_due {
             upkeep_due = Instant::now() + UPKEEP_EVERY;
@@ -71,8 +71,8 @@ pub(crate) async fn run(engine: Arc<Engine>, closing: CancellationToken) {
             () = closing.cancelled() => break,
         }
     }
-    let engine_ = Arc::clone(&engine);
-    let goodbye = store::run(&engine.pool, move |c| async move { store::depart(c, engine_.worker()).await }.boxed()).await;
+    let own = Arc::clone(&engine);
+    let goodbye = store::run(&engine.pool, move |c| async move { store::depart(c, own.worker()).await }.boxed()).await;
     if let Err(error) = goodbye {
         tracing::warn!(%error, "the worker could not say goodbye; others will find it gone");
     }
@@ -97,7 +97,6 @@ async fn rescue(engine: &Arc<Engine>) -> Result<(), sqlx::Error> {
     for fate in fates {
         let (queue, kind) = (fate.queue.clone(), fate.kind.clone());
         metrics::counter!("queue_rescues_total", "queue" => queue.clone(), "kind" => kind.clone()).increment(1);
-        engine.stop_run(fate.id, &Why::Lost); // should it have been ours after all
         match fate.ends_as.as_deref() {
             Some("quarantined") => {
                 metrics::counter!("queue_quarantined_total", "queue" => queue, "kind" => kind).increment(1);

@@ -44,11 +44,11 @@ pub(crate) async fn run(engine: Arc<Engine>) {
 }
 
 async fn beat(engine: &Arc<Engine>) -> Result<Pulse, sqlx::Error> {
-    let engine_ = Arc::clone(engine);
+    let own = Arc::clone(engine);
     store::run(&engine.pool, move |c| {
         async move {
-            let now = clock::given(&*engine_.clock);
-            store::pulse(c, &engine_.registration.queues, engine_.worker(), now).await
+            let now = clock::given(&*own.clock);
+            store::pulse(c, &own.registration.queues, own.worker(), now).await
         }
         .boxed()
     })

@@ -79,11 +79,11 @@ async fn one_by_one(engine: &Arc<Engine>, batch: &[Settled]) {
 }
 
 async fn try_write(engine: &Arc<Engine>, batch: Arc<Vec<Settled>>) -> Result<(), sqlx::Error> {
-    let (engine_, batch_) = (Arc::clone(engine), Arc::clone(&batch));
+    let (own, rows) = (Arc::clone(engine), Arc::clone(&batch));
     let ours: HashSet<i64> = store::run(&engine.pool, move |c| {
         async move {
-            let now = clock::given(&*engine_.clock);
-            store::settle(c, &batch_, engine_.worker(), &engine_.registration.release, now).await
+            let now = clock::given(&*own.clock);
+            store::settle(c, &rows, own.worker(), &own.registration.release, now).await
         }
         .boxed()
     })

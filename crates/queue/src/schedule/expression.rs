@@ -4,7 +4,7 @@
 //! restricted either may match. Fixed hours follow the wall clock: what would fall into the hour skipped in spring fires when
 //! it is over, what falls into the hour repeated in autumn fires once. Every-hour expressions follow the clock's real hours.
 
-use chrono::{DateTime, Duration, MappedLocalTime, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, MappedLocalTime, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 use cron::Schedule as Fields;
 use std::str::FromStr;
@@ -65,26 +65,48 @@ impl Expression {
     }
 
     fn next_of(&self, fields: &Fields, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let local = after.with_timezone(&self.zone);
-        if self.every_hour {
-            return fields.after(&local).map(|time| time.to_utc()).find(|time| *time > after);
+        // Wall-clock times, carried as if they were UTC.
+        let local = after.with_timezone(&self.zone).naive_local();
+        let next = fields.after(&local.and_utc()).next()?.naive_utc();
+        if let MappedLocalTime::Single(time) = self.zone.from_local_datetime(&next)
+            && self.is_steady(after)
+            && self.is_steady(time.to_utc())
+        {
+            return Some(time.to_utc());
         }
-        // The wall clock as if it were UTC, from before any shift that could matter.
-        let from = local.naive_local().and_utc() - Duration::hours(3);
-        fields.after(&from).map(|wall| self.instant(wall.naive_utc())).find(|time| *time > after)
+
+        // Near a shift of the clock an earlier wall time may come later: look at all within reach.
+        let mut best: Option<DateTime<Utc>> = None;
+        for wall in fields.after(&(local - REACH).and_utc()).map(|wall| wall.naive_utc()) {
+            if best.is_some_and(|best| wall > best.with_timezone(&self.zone).naive_local() + REACH) {
+                break;
+            }
+            best = self.instants(wall).into_iter().filter(|time| *time > after).chain(best).min();
+        }
+        best
     }
 
-    fn instant(&self, wall: NaiveDateTime) -> DateTime<Utc> {
+    /// Whether the clock does not shift within reach of `time`.
+    fn is_steady(&self, time: DateTime<Utc>) -> bool {
+        let offset = |time: DateTime<Utc>| self.zone.offset_from_utc_datetime(&time.naive_utc()).fix();
+        offset(time - REACH) == offset(time + REACH)
+    }
+
+    /// When the clock on the wall shows `wall`.
+    fn instants(&self, wall: NaiveDateTime) -> Vec<DateTime<Utc>> {
         match self.zone.from_local_datetime(&wall) {
-            MappedLocalTime::Single(time) | MappedLocalTime::Ambiguous(time, _) => time.to_utc(),
-            MappedLocalTime::None => {
-                // In the gap: the wall clock of three hours before tells how far it stood from UTC.
-                let before = wall - Duration::hours(3);
-                self.instant(before) + Duration::hours(3)
-            }
+            MappedLocalTime::Single(time) => vec![time.to_utc()],
+            MappedLocalTime::Ambiguous(first, second) if self.every_hour => vec![first.to_utc(), second.to_utc()],
+            MappedLocalTime::Ambiguous(first, _) => vec![first.to_utc()],
+            MappedLocalTime::None if self.every_hour => vec![],
+            // In the gap: as long after the wall time some hours before as it would be without the shift.
+            MappedLocalTime::None => self.instants(wall - REACH).into_iter().map(|time| time + REACH).collect(),
         }
     }
 }
+
+/// No clock shifts by more.
+const REACH: Duration = Duration::hours(3);
 
 /// The day-of-week field with names, because the parser below counts days from Sunday = 1.
 fn weekday_names(field: &str) -> Result<String, String> {

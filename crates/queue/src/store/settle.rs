@@ -126,7 +126,8 @@ async fn finish(c: &mut PgConnection, settled: &[&Settled], release: &str) -> Re
         Verdict::Cancelled { reason, .. } => reason.as_deref().map(storable),
         _ => None,
     };
-    sqlx::query_file_scalar!(
+    let ended = sqlx::query_file_as!(
+        Ours,
         "src/store/finish.sql",
         &column(settled, |s| s.id),
         &column(settled, |s| s.lease),
@@ -140,9 +141,8 @@ async fn finish(c: &mut PgConnection, settled: &[&Settled], release: &str) -> Re
         &column(settled, |s| s.verdict.fault().map(|fault| fault.summary.clone())) as _,
         &column(settled, |s| s.log.clone()) as _,
         release,
-    )
-    .fetch_all(c)
-    .await
+    );
+    Ok(ended.fetch_all(c).await?.into_iter().map(|ours| ours.id).collect())
 }
 
 async fn put_back(
@@ -156,7 +156,8 @@ async fn put_back(
         Verdict::Retried { delay, .. } | Verdict::Snoozed(delay) => Some(delay.as_secs_f64()),
         _ => None,
     };
-    sqlx::query_file_scalar!(
+    let returned = sqlx::query_file_as!(
+        Ours,
         "src/store/put_back.sql",
         &column(settled, |s| s.id),
         &column(settled, |s| s.lease),
@@ -173,9 +174,14 @@ async fn put_back(
         release,
         now,
         worker,
-    )
-    .fetch_all(c)
-    .await
+    );
+    Ok(returned.fetch_all(c).await?.into_iter().map(|ours| ours.id).collect())
+}
+
+/// A verdict that counted. A struct, because the compiler is told of the file only by `query_file_as!`: after an edit of the
+/// file, `query_file_scalar!` goes on with the statement of the last build.
+struct Ours {
+    id: i64,
 }
 
 fn column<T>(settled: &[&Settled], value: impl Fn(&&Settled) -> T) -> Vec<T> {

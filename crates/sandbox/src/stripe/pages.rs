@@ -9,7 +9,7 @@ use crate::{
 use axum::{
     Form, Json, Router,
     extract::{Path, Query, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -121,8 +121,16 @@ fn one() -> u32 {
     1
 }
 
-async fn resend(State(stripe): State<Stripe>, Path(event): Path<String>, Query(resend): Query<Resend>) -> Response {
+async fn resend(
+    State(stripe): State<Stripe>,
+    Path(event): Path<String>,
+    Query(resend): Query<Resend>,
+    headers: HeaderMap,
+) -> Response {
+    let from_a_page =
+        headers.get(header::ACCEPT).is_some_and(|kinds| kinds.to_str().is_ok_and(|kinds| kinds.contains("text/html")));
     match stripe.resend(&event, resend.copies.min(100)) {
+        Some(_) if from_a_page => Redirect::to("/_sandbox/stripe").into_response(),
         Some(deliveries) => Json(json!({ "deliveries": deliveries })).into_response(),
         None => (StatusCode::NOT_FOUND, Json(json!({ "message": format!("There is no event {event}.") }))).into_response(),
     }
@@ -144,12 +152,14 @@ async fn overview(State(stripe): State<Stripe>) -> Response {
             };
             format!(
                 "<tr><td>{}<br><span class=\"mono muted\">{}</span></td><td class=\"mono\">{}</td>\
-                 <td><span class=\"badge {class}\">{state}</span> {}</td><td>{}</td></tr>",
+                 <td><span class=\"badge {class}\">{state}</span> {}</td><td>{}</td>\
+                 <td><form method=\"post\" action=\"/_sandbox/stripe/events/{}/resend\"><button class=\"quiet small\">Deliver again</button></form></td></tr>",
                 escape(&delivery.kind),
                 escape(&delivery.event),
                 escape(&delivery.url),
                 escape(delivery.answer.as_deref().unwrap_or_default()),
-                moment(delivery.created)
+                moment(delivery.created),
+                escape(&delivery.event)
             )
         })
         .collect();
@@ -168,7 +178,7 @@ async fn overview(State(stripe): State<Stripe>) -> Response {
         &format!(
             "<h1>Payments</h1>{}<h2>Webhooks</h2>{}<h2>Test cards</h2><p class=\"muted\">Any expiry in the future, any CVC.</p>{}",
             table("<th>Payment</th><th>Amount</th><th>State</th><th>When</th>", &payments, "Nothing was paid yet."),
-            table("<th>Event</th><th>Endpoint</th><th>State</th><th>When</th>", &events, "No event was sent yet."),
+            table("<th>Event</th><th>Endpoint</th><th>State</th><th>When</th><th></th>", &events, "No event was sent yet."),
             table("<th>Number</th><th>What it does</th>", &cards, ""),
         ),
     )

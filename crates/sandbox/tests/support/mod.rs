@@ -107,7 +107,7 @@ impl Endpoint {
     }
 
     pub fn target(url: &str, events: &[&str]) -> Target {
-        Target { url: url.into(), secrets: vec!["whsec_test".into()], events: events.iter().map(|e| (*e).to_owned()).collect() }
+        Target::new(url, "whsec_test").only(events)
     }
 
     /// The next deliveries get these answers; those after them 200.
@@ -138,4 +138,16 @@ impl Endpoint {
 
 pub fn now() -> i64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed()
+}
+
+/// `application/x-www-form-urlencoded` bodies, which the workspace's reqwest has no feature for.
+pub trait Form {
+    fn form(self, fields: &[(&str, &str)]) -> Self;
+}
+
+impl Form for reqwest::RequestBuilder {
+    fn form(self, fields: &[(&str, &str)]) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.header("content-type", "application/x-www-form-urlencoded").body(body)
+    }
 }

@@ -1,0 +1,17 @@
+//! The job system against a real Postgres, as one binary: each story in a module, each test in a database of its own.
+//! `TEST_DATABASE_URL` names a server on which tests may create databases.
+
+mod support;
+
+mod administration;
+mod cancelling;
+mod claiming;
+mod enqueueing;
+mod fencing;
+mod helpers;
+mod history;
+mod liveness;
+mod outage;
+mod retries;
+mod schedules;
+mod wake_up;
