@@ -1,6 +1,7 @@
 //! Stories across all rooms, one a file, on the real stack: Postgres, the storage, payment and mail stand-ins reached by the
 //! vendors' own clients, real processes where a process is to be killed, a real browser where a page is to be used.
 
+mod browser;
 mod identity;
 mod row_security;
 mod sale;

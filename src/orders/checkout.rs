@@ -155,17 +155,16 @@ pub async fn open(
     let product = product::find(conn, product).await?.ok_or(OpenError::ProductNotFound)?;
     let offer = admissible(conn, buyer, &product, licence).await?;
     if let Some(standing) = find_standing(conn, buyer, product.id, licence).await? {
-        if standing.amount == offer.price_cents && standing.expires_at > now + REUSE_MARGIN {
-            if let Some(next) = resume(conn, &standing, now).await? {
-                return Ok(Opened {
-                    checkout: standing.id,
-                    order: standing.order,
-                    order_number: standing.order_number,
-                    amount: standing.amount,
-                    next,
-                    fresh: false,
-                });
-            }
+        let still_good = standing.amount == offer.price_cents && standing.expires_at > now + REUSE_MARGIN;
+        if still_good && let Some(next) = resume(conn, &standing, now).await? {
+            return Ok(Opened {
+                checkout: standing.id,
+                order: standing.order,
+                order_number: standing.order_number,
+                amount: standing.amount,
+                next,
+                fresh: false,
+            });
         }
         supersede(conn, standing.id, now).await?;
     }

@@ -200,14 +200,14 @@ mod tests {
         assert_eq!(rules.rate(ProductKind::Code, settled(9_999_999)).ok(), Some(BasisPoints(1_000)));
         let expected = [
             (0, 2_000),
-            (99_99, 2_000),
-            (100_00, 1_500),
-            (499_99, 1_500),
-            (500_00, 1_200),
-            (1_999_99, 1_200),
-            (2_000_00, 1_000),
-            (5_000_00, 1_000),
-            (5_000_01, 800),
+            (9_999, 2_000),
+            (10_000, 1_500),
+            (49_999, 1_500),
+            (50_000, 1_200),
+            (199_999, 1_200),
+            (200_000, 1_000),
+            (500_000, 1_000),
+            (500_001, 800),
         ];
         for (cents, bps) in expected {
             assert_eq!(rules.rate(ProductKind::Prompt, settled(cents)).ok(), Some(BasisPoints(bps)), "{cents} cents");

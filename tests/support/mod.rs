@@ -1,5 +1,6 @@
 //! The stage on which stories are told.
 
+pub mod browser;
 pub mod database;
 pub mod package;
 pub mod people;

@@ -24,18 +24,20 @@ impl Stage {
         ];
         person.sends("/sign-up", &fields).await.ok();
         self.work().await;
-        let mail = self
-            .sandbox
-            .outbox()
-            .to(&email)
-            .into_iter()
-            .find(|m| m.text.as_deref().is_some_and(|t| t.contains("/verify-email?")))
-            .expect("a link was mailed");
-        let link = mail.text.as_deref().unwrap().split_whitespace().find(|w| w.contains("/verify-email?")).unwrap().to_owned();
+        let link = self.link_mailed_to(&email, "/verify-email?");
         let token = link.split_once("token=").expect("a token in the link").1.to_owned();
         person.opens(&link).await.ok();
         person.sends("/verify-email", &[("token", &token)]).await.ok();
         person
+    }
+
+    /// The first link to this page that was mailed to somebody, from its path on.
+    #[track_caller]
+    pub fn link_mailed_to(&self, email: &str, page: &str) -> String {
+        let mails = self.sandbox.outbox().to(email);
+        let mut words = mails.iter().filter_map(|mail| mail.text.as_deref()).flat_map(str::split_whitespace);
+        let link = words.find(|word| word.contains(page)).unwrap_or_else(|| panic!("no link to {page} was mailed to {email}"));
+        link.trim_start_matches(self.config.base_url.as_str().trim_end_matches('/')).to_owned()
     }
 
     pub async fn seller(&self, name: &str) -> Person {

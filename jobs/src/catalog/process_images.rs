@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn three_sizes_come_of_one_picture() {
         let picture = DynamicImage::ImageRgb8(RgbImage::from_pixel(2_000, 1_000, Rgb([20, 90, 200])));
-        let rendered = render(&png(&picture)).ok().expect("renders");
+        let Ok(rendered) = render(&png(&picture)) else { panic!("it renders") };
         assert_eq!(rendered.size, (2_000, 1_000));
         let sizes: Vec<_> = rendered.files.iter().map(|f| (f.name, f.ending, f.width, f.height)).collect();
         assert_eq!(sizes, [("thumb", "jpg", 160, 100), ("card", "jpg", 640, 400), ("full", "jpg", 1_280, 640)]);
@@ -173,10 +173,11 @@ mod tests {
     #[test]
     fn what_shows_through_still_does() {
         let picture = DynamicImage::ImageRgba8(RgbaImage::from_pixel(300, 300, Rgba([20, 90, 200, 40])));
-        let rendered = render(&png(&picture)).ok().expect("renders");
+        let Ok(rendered) = render(&png(&picture)) else { panic!("it renders") };
         assert!(rendered.files.iter().all(|file| file.ending == "webp"));
         let opaque = DynamicImage::ImageRgba8(RgbaImage::from_pixel(300, 300, Rgba([20, 90, 200, 255])));
-        assert!(render(&png(&opaque)).ok().expect("renders").files.iter().all(|file| file.ending == "jpg"));
+        let Ok(rendered) = render(&png(&opaque)) else { panic!("it renders") };
+        assert!(rendered.files.iter().all(|file| file.ending == "jpg"));
     }
 
     #[test]
