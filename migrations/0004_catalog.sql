@@ -44,6 +44,7 @@ CREATE TABLE products (
   currency            text NOT NULL DEFAULT 'usd',
   current_version_id  uuid,                            -- the newest released version
   rejection_reason    text,
+  suspended_with_seller boolean NOT NULL DEFAULT false, -- back on sale when the seller is reinstated
   featured_until      timestamptz,
   created_at          timestamptz NOT NULL,
   updated_at          timestamptz NOT NULL,
@@ -60,6 +61,7 @@ CREATE TABLE products (
   CONSTRAINT products_slug_key UNIQUE (slug),
   CONSTRAINT products_kind CHECK (kind IN ('code', 'prompt', 'bundle')),
   CONSTRAINT products_state CHECK (state IN ('draft', 'pending', 'active', 'rejected', 'paused', 'suspended', 'deleted')),
+  CONSTRAINT products_suspended_with_seller CHECK (NOT suspended_with_seller OR state = 'suspended'),
   CONSTRAINT products_title_length CHECK (char_length(title) BETWEEN 10 AND 200),
   CONSTRAINT products_short_description_length CHECK (char_length(short_description) <= 500),
   CONSTRAINT products_description_length CHECK (char_length(description) <= 10000),
@@ -114,7 +116,7 @@ CREATE TABLE uploads (
   id            uuid PRIMARY KEY,
   owner_id      uuid NOT NULL REFERENCES users,
   purpose       text NOT NULL,
-  product_id    uuid NOT NULL REFERENCES products,
+  product_id    uuid REFERENCES products,              -- NULL for a person's picture of themselves
   key           text NOT NULL,                         -- quarantine key, unguessable
   multipart_id  text,                                  -- the storage's upload id, NULL for a single PUT
   part_size     bigint,
@@ -124,10 +126,17 @@ CREATE TABLE uploads (
   state         text NOT NULL DEFAULT 'created',
   created_at    timestamptz NOT NULL,
   completed_at  timestamptz,
+  settled_at    timestamptz,                           -- an avatar: when the job had done what was to be done with it,
+  rejection     text,                                  -- and why it is not shown; other files say so in rows of their own
   CONSTRAINT uploads_key_key UNIQUE (key),
-  CONSTRAINT uploads_purpose CHECK (purpose IN ('package', 'image')),
+  CONSTRAINT uploads_purpose CHECK (purpose IN ('package', 'image', 'avatar')),
+  CONSTRAINT uploads_product CHECK ((purpose = 'avatar') = (product_id IS NULL)),
   CONSTRAINT uploads_state CHECK (state IN ('created', 'completed', 'aborted')),
-  CONSTRAINT uploads_size CHECK (size_bytes > 0 AND size_bytes <= CASE purpose WHEN 'package' THEN 524288000 ELSE 10485760 END)
+  CONSTRAINT uploads_size CHECK (size_bytes > 0 AND size_bytes <= CASE purpose
+    WHEN 'package' THEN 524288000
+    WHEN 'avatar' THEN 2097152
+    ELSE 10485760
+  END)
 );
 CREATE INDEX uploads_owner_idx ON uploads (owner_id, created_at DESC);
 CALL app_protect('uploads', 'owner_id = app_user_id()', 'owner_id = app_user_id()');
@@ -158,6 +167,8 @@ CREATE TABLE product_versions (
 );
 ALTER TABLE products ADD CONSTRAINT products_current_version_fk FOREIGN KEY (current_version_id) REFERENCES product_versions;
 CREATE INDEX product_versions_product_idx ON product_versions (product_id, created_at DESC);
+-- Versions on their way, for the sweep that looks whether somebody is at each of them.
+CREATE INDEX product_versions_open_idx ON product_versions (id) WHERE state IN ('received', 'quarantined', 'checked');
 -- A number that was refused may be used again by the mended package.
 CREATE UNIQUE INDEX product_versions_number_key ON product_versions (product_id, number) WHERE state <> 'rejected';
 

@@ -105,6 +105,7 @@ CREATE TABLE licences (
   created_at      timestamptz NOT NULL,
   revoked_at      timestamptz,
   revoked_reason  text,
+  revoked_by      uuid REFERENCES users,               -- NULL: the system, as a refund does
   CONSTRAINT licences_order_key UNIQUE (order_id),
   CONSTRAINT licences_key_key UNIQUE (key),
   CONSTRAINT licences_state CHECK (state IN ('active', 'revoked'))
@@ -126,6 +127,23 @@ CALL app_protect('licence_downloads', 'EXISTS (SELECT FROM licences l WHERE l.id
 
 -- Nobody resets their own count.
 REVOKE DELETE ON licence_downloads FROM mywork_web;
+
+-- The devices a licence's key was entered on, each holding a seat until it is released. They are written for programs that
+-- hold the key and have no session, so only the system writes here; the buyer's own transaction looks.
+CREATE TABLE licence_activations (
+  id             uuid PRIMARY KEY,
+  licence_id     uuid NOT NULL REFERENCES licences,
+  device         text NOT NULL,                        -- the program's own fingerprint of the machine
+  name           text NOT NULL DEFAULT '',             -- as its user knows it
+  first_seen_at  timestamptz NOT NULL,
+  last_seen_at   timestamptz NOT NULL,
+  released_at    timestamptz,
+  CONSTRAINT licence_activations_device_key UNIQUE (licence_id, device),
+  CONSTRAINT licence_activations_device_length CHECK (char_length(device) BETWEEN 1 AND 200),
+  CONSTRAINT licence_activations_name_length CHECK (char_length(name) <= 100)
+);
+CREATE INDEX licence_activations_seats_idx ON licence_activations (licence_id, last_seen_at DESC) WHERE released_at IS NULL;
+CALL app_protect('licence_activations', 'EXISTS (SELECT FROM licences l WHERE l.id = licence_id AND l.owner_id = app_user_id())');
 
 -- A catalogue page needs no actor: what is active is public. The owner sees their own in every state, and so does who
 -- bought it.

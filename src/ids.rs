@@ -57,6 +57,8 @@ ids! {
     OrderId;
     /// What an order gives.
     LicenceId;
+    /// A device on which a licence's key was entered.
+    ActivationId;
     /// What a buyer thinks of it.
     ReviewId;
     /// One message we mean to send.

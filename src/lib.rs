@@ -12,11 +12,13 @@ pub mod ids;
 pub mod limits;
 pub mod money;
 
+pub mod analytics;
 pub mod catalog;
 pub mod identity;
 pub mod ledger;
 pub mod notifications;
 pub mod orders;
+pub mod retention;
 pub mod search;
 pub mod seed;
 pub mod webhooks;

@@ -16,7 +16,7 @@ use reqwest::Method;
 use sha2::{Digest, Sha256};
 
 /// Jobs that wait for their time after a sale, and may: looks at a payment that has been settled meanwhile.
-const WAITING: &[&str] = &["orders.reconcile_checkout", "orders.expire_checkout"];
+pub const WAITING: &[&str] = &["orders.reconcile_checkout", "orders.expire_checkout"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_sign_up_to_download() {
@@ -166,11 +166,11 @@ async fn webhooks_that_come_twice_late_or_too_early_change_nothing() {
     testing::assert_nothing_left(&mut stage.look().await, &[]).await;
 }
 
-const ONE_SALE: &str =
+pub const ONE_SALE: &str =
     "checkouts paid 1, orders fulfilled 1, licences active 1, charges 1, receipts 1, notices 1, sales 1, ledger 0";
 
 /// How many there are of everything a sale makes, and what the ledger sums to.
-async fn one_of_everything(stage: &Stage) -> String {
+pub async fn one_of_everything(stage: &Stage) -> String {
     let charges = stage.sandbox.stripe().charges().iter().filter(|c| c["status"] == "succeeded").count();
     let mail = |to: &str| {
         stage
@@ -193,7 +193,7 @@ async fn one_of_everything(stage: &Stage) -> String {
     )
 }
 
-async fn balances(stage: &Stage) -> String {
+pub async fn balances(stage: &Stage) -> String {
     stage
         .text(
             "SELECT string_agg(kind || ' ' || total, ', ' ORDER BY kind) FROM (

@@ -11,8 +11,10 @@ use mywork::{
     ids::VersionId,
 };
 use mywork_queue::{Job, testing};
+use mywork_sandbox::faults::{Fault, Service};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use sqlx::Executor;
 use std::io::{Cursor, Write};
 
 const DESCRIPTION: &str = "A complete starter for a service with accounts, teams, billing and an administration area. It comes with \
@@ -344,6 +346,8 @@ async fn a_large_file_comes_in_parts_and_is_continued() {
     assert_eq!((begun["part_count"].as_u64(), begun["put_url"].is_null()), (Some(5), true));
     let parts = format!("{upload}/parts");
     let (_, signed) = ada.calls(Method::POST, &parts, Some(&json!({"numbers": [1, 5]}))).await;
+    let first = text(&signed["parts"][0]["url"]);
+    assert_eq!(put(&first, "", &vec![7; 17 * MB]).await.status(), StatusCode::FORBIDDEN, "an address is for its length only");
     for part in signed["parts"].as_array().expect("parts") {
         let length = usize::try_from(part["size"].as_u64().expect("a size")).expect("it fits");
         assert!(put(&text(&part["url"]), "", &vec![7; length]).await.status().is_success());
@@ -397,6 +401,27 @@ async fn pictures_are_judged_by_what_is_in_them() {
     let image = format!("/api/products/{id}/images/{}", text(&product["images"][0]["id"]));
     assert_eq!(ada.calls(Method::DELETE, &image, None).await.0, StatusCode::NO_CONTENT);
     assert_eq!(stage.work().await.assert_no_failure().count("catalog.discard_objects", "done"), 1);
+
+    // Killed when it has judged and not yet written it down: the next one finds the picture, and the reason.
+    let refuse = "ALTER TABLE product_images ADD CONSTRAINT busy CHECK (state <> 'rejected') NOT VALID";
+    upload(&ada, &id, "image", "evil.png", b"<svg onload=alert(2)>", json!({})).await;
+    stage.look().await.execute(refuse).await.expect("it is busy");
+    assert_eq!(stage.work().await.count("catalog.process_images", "retried"), 1);
+    stage.look().await.execute("ALTER TABLE product_images DROP CONSTRAINT busy").await.expect("no longer");
+    stage.later(Duration::minutes(1));
+    stage.work().await.assert_no_failure();
+    let gone = "SELECT count(*) FROM product_images WHERE error = 'The uploaded file is no longer there.'";
+    assert_eq!(stage.count(gone).await, 0);
+
+    // The storage is away until the last attempt: the picture is not on its way for ever.
+    upload(&ada, &id, "image", "late.png", &picture(), json!({})).await;
+    stage.look().await.execute("UPDATE queue.jobs SET max_attempts = 1").await.expect("one attempt");
+    stage.sandbox.faults().set(Service::S3, Fault { fail_next: 1_000, ..Fault::default() });
+    stage.work().await;
+    stage.sandbox.faults().clear();
+    assert_eq!(stage.count("SELECT count(*) FROM product_images WHERE state = 'received'").await, 0);
+    let page = ada.opens(&format!("/dashboard/products/{id}/edit?step=files")).await.ok();
+    page.shows("We could not process this picture, and the fault may be ours.");
 
     let wrong = json!({"product": id, "purpose": "image", "file_name": "shot.gif", "size_bytes": 11 << 20});
     let (status, problem) = ada.calls(Method::POST, "/api/uploads", Some(&wrong)).await;
@@ -548,6 +573,11 @@ async fn what_is_somebody_elses_is_not_there() {
     let input = json!({"title": "A product of a buyer"});
     assert_eq!(buyer.calls(Method::POST, "/api/products", Some(&input)).await.0, StatusCode::FORBIDDEN);
     assert_eq!(stage.person().calls(Method::POST, "/api/products", Some(&input)).await.0, StatusCode::UNAUTHORIZED);
+    let odd = json!({"title": "A product\0 of a seller", "tags": ["a\0b"]});
+    let (status, product) = ada.calls(Method::POST, "/api/products", Some(&odd)).await;
+    assert_eq!((status, product["title"].as_str()), (StatusCode::CREATED, Some("A product of a seller")));
+    assert_eq!(ada.calls(Method::GET, "/api/seller/products/a%00b", None).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ada.calls(Method::GET, "/api/products/me?q=%00", None).await.0, StatusCode::OK);
     let unknown = json!({"title": "A product of a seller", "prise": 3});
     let (status, problem) = ada.calls(Method::POST, "/api/products", Some(&unknown)).await;
     assert_eq!((status, problem["errors"][0]["field"].as_str()), (StatusCode::UNPROCESSABLE_ENTITY, Some("prise")));

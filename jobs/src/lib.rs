@@ -4,12 +4,15 @@
 //! No SQL here: a handler calls the same domain acts as the web tier does. The registration table below is the list of
 //! everything a worker can do.
 
+pub mod analytics;
 pub mod catalog;
 pub mod identity;
-pub mod ledger;
 pub mod notifications;
 pub mod orders;
+pub mod retention;
 pub mod webhooks;
+
+mod picture_file;
 
 use mywork::{clock::Clock, config::Config, db::Db};
 use mywork_queue::{Registry, schedule::Plan};
@@ -37,11 +40,12 @@ pub type Context = mywork_queue::Context<Services>;
 /// Every kind of job and its handler.
 pub fn registry() -> Registry<Services> {
     let mut registry = Registry::new();
+    analytics::register(&mut registry);
     catalog::register(&mut registry);
     identity::register(&mut registry);
-    ledger::register(&mut registry);
     notifications::register(&mut registry);
     orders::register(&mut registry);
+    retention::register(&mut registry);
     webhooks::register(&mut registry);
     registry
 }
@@ -51,5 +55,9 @@ pub fn registry() -> Registry<Services> {
 /// # Errors
 /// When a payload cannot be written as JSON, which no payload here does.
 pub fn schedules() -> Result<Vec<Plan>, serde_json::Error> {
-    Ok(vec![Plan::new("*/10 * * * *", &mywork::orders::jobs::ReleaseHold {})?])
+    Ok(vec![
+        Plan::new("*/10 * * * *", &mywork::orders::jobs::ReleaseHold {})?,
+        Plan::new("*/5 * * * *", &mywork::catalog::jobs::SweepChecks {})?,
+        Plan::new("0 4 * * *", &mywork::retention::jobs::Prune {})?,
+    ])
 }

@@ -9,6 +9,7 @@ use super::image::{self, Image};
 use super::jobs::ReleaseVersion;
 use super::licence::{self, Offer};
 use super::product::{self, Product, ProductState, Transition};
+use super::text::clean;
 use super::version::{self, Version};
 use super::{Error, Problems};
 use crate::audit::{self, Origin};
@@ -221,7 +222,7 @@ pub async fn reject(
     reason: &str,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let reason = check_reason(reason)?;
+    let reason = &check_reason(reason)?;
     let product = open_case(connection, id).await?;
     check::reject_version(connection, id, reason).await?;
     check::set(connection, id, Step::Approval, StepState::Failed, reason, now).await?;
@@ -243,7 +244,7 @@ pub async fn request_changes(
     reason: &str,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let reason = check_reason(reason)?;
+    let reason = &check_reason(reason)?;
     let product = open_case(connection, id).await?;
     if product.state == ProductState::Pending {
         check::set(connection, id, Step::Approval, StepState::Waiting, &format!("Changes asked for: {reason}"), now).await?;
@@ -296,8 +297,8 @@ async fn close(
     check::tell_seller(connection, product, template, key, context, now).await
 }
 
-fn check_reason(reason: &str) -> Result<&str, Error> {
-    let reason = reason.trim();
+fn check_reason(reason: &str) -> Result<String, Error> {
+    let reason = clean(reason);
     match reason.chars().count() {
         0..=9 => Err(Error::Invalid(Problems::of("reason", "Tell the seller why, in at least 10 characters."))),
         10..=2_000 => Ok(reason),
@@ -329,7 +330,7 @@ mod tests {
     #[test]
     fn a_reason_has_something_to_say() {
         assert!(check_reason("no").is_err());
-        assert_eq!(check_reason("  The README promises tests.  ").ok(), Some("The README promises tests."));
+        assert_eq!(check_reason("  The README promises tests.  ").ok().as_deref(), Some("The README promises tests."));
         assert!(check_reason(&"x".repeat(2_001)).is_err());
     }
 }

@@ -5,6 +5,7 @@
 
 use super::jobs::{DiscardObjects, ProcessImages};
 use super::product;
+use super::text::clean;
 use super::upload::{MAX_IMAGES, Upload};
 use super::{Error, Problems};
 use crate::ids::{ImageId, ProductId, UploadId, UserId};
@@ -191,7 +192,7 @@ pub async fn edit(
     first: bool,
 ) -> Result<(), Error> {
     product::lock_editable(connection, seller, product).await?;
-    let alt = alt.trim();
+    let alt = clean(alt);
     if alt.chars().count() > MAX_ALT {
         return Err(Error::Invalid(Problems::of("alt", "Describe the picture in up to 200 characters.")));
     }

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Unpacking and scanning take processor and disk; workers give these a queue of their own.
 pub const PACKAGES: &str = "packages";
 
-/// A check that keeps failing through no fault of the package is given up after this many tries, some minutes apart, and its
-/// seller told, so that nobody waits for ever.
-pub const CHECK_ATTEMPTS: i16 = 8;
+/// A check that keeps failing through no fault of the package is given up after this many tries, and its seller told, so that
+/// nobody waits for ever. With the queue's backoff that is most of a day: no outage of the storage rejects what was uploaded.
+pub const CHECK_ATTEMPTS: i16 = 25;
 
 /// Copies a package to its immutable key and hashes that copy (SEC-03).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,10 @@ pub struct DiscardObjects {
     /// A multipart upload to abort: its key and the storage's id of it.
     pub multipart: Option<(String, String)>,
 }
+
+/// Looks for checks whose job is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepChecks {}
 
 fn about_version(kind: &str, version: VersionId) -> Options {
     Options {
@@ -130,6 +134,10 @@ impl Job for DiscardObjects {
     const KIND: &'static str = "catalog.discard_objects";
 }
 
+impl Job for SweepChecks {
+    const KIND: &'static str = "catalog.sweep_checks";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,5 +160,6 @@ mod tests {
                 .expect("serialises"),
             json!({"keys": ["k"], "multipart": ["k", "u"]})
         );
+        assert_eq!(serde_json::to_value(SweepChecks {}).expect("serialises"), json!({}));
     }
 }

@@ -54,6 +54,15 @@ impl LicenceKind {
         Rights { projects, seats, commercial_use: true, modification: true, in_products_sold, resale: false, attribution }
     }
 
+    /// Devices on which its key may be active at once; `None`: any number.
+    pub fn seats(self) -> Option<i64> {
+        match self {
+            Self::Standard => Some(1),
+            Self::Extended => Some(10),
+            Self::Enterprise => None,
+        }
+    }
+
     /// Downloads per version, unless the seller allows fewer.
     pub fn max_downloads(self) -> i32 {
         match self {

@@ -7,6 +7,7 @@
 //! admin and a job about the same product wait for each other.
 
 pub mod approve;
+pub mod arrange;
 pub mod browse;
 pub mod category;
 pub mod check;
@@ -20,10 +21,13 @@ pub mod publish;
 pub mod release;
 pub mod review;
 pub mod slug;
+pub mod sweep;
 pub mod upload;
 pub mod version;
+pub mod withhold;
 pub mod wizard;
 
 mod error;
+mod text;
 
 pub use error::{Error, Problems};

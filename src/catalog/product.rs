@@ -6,10 +6,12 @@
 //!     ▲  ◀─withdraw─── │  │                 │ └────pause──────▶ │
 //!     └──changes asked─┘  └─refused─▶ rejected ──submit─▶ pending
 //!   active, paused ──an admin──▶ suspended          any but suspended ──the seller──▶ deleted
+//!   active ◀──seller reinstated── suspended with its seller ◀──seller suspended── active
 //! ```
 //! `deleted` is soft: buyers keep what they bought. Every move is in the audit log, written by the act that makes it.
 
-use super::Error;
+use super::{Error, withhold};
+use super::text::clean;
 use crate::audit::{self, Origin};
 use crate::db::Actor;
 use crate::ids::{CategoryId, ProductId, UserId, VersionId};
@@ -185,6 +187,7 @@ pub async fn get(connection: &mut PgConnection, id: ProductId) -> Result<Product
 /// # Errors
 /// When the database fails.
 pub async fn find_by_slug(connection: &mut PgConnection, slug: &str) -> Result<Option<Product>, sqlx::Error> {
+    let slug = clean(slug);
     select_product!("JOIN product_slugs s ON s.product_id = p.id WHERE s.slug = $1", slug).fetch_optional(connection).await
 }
 
@@ -239,30 +242,36 @@ pub(super) struct Transition<'a> {
     pub origin: &'a Origin,
 }
 
-/// Makes the move and writes it into the audit log. The caller holds the product's lock.
+/// Makes the move and writes it into the audit log. The caller holds the product's lock. What would go on sale while its seller
+/// is suspended is withheld instead, and goes on sale when they are reinstated.
 pub(super) async fn transition(
     connection: &mut PgConnection,
     product: &Product,
     transition: Transition<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
+    let with_seller = matches!(transition.to, ProductState::Active | ProductState::Suspended)
+        && !withhold::may_sell(connection, product.seller_id).await?;
+    let to = if with_seller { ProductState::Suspended } else { transition.to };
     sqlx::query!(
         "UPDATE products SET
            state = $2,
+           suspended_with_seller = $5,
            rejection_reason = $3,
            submitted_at = CASE WHEN $2 = 'pending' THEN $4 ELSE submitted_at END,
            deleted_at = CASE WHEN $2 = 'deleted' THEN $4 END,
            updated_at = $4
          WHERE id = $1",
         product.id as ProductId,
-        transition.to as ProductState,
+        to as ProductState,
         transition.reason,
         now,
+        with_seller,
     )
     .execute(&mut *connection)
     .await?;
     let entry = audit::Entry::new(transition.actor, transition.action, "product", product.id)
-        .changed(json!({"state": product.state}), json!({"state": transition.to}))
+        .changed(json!({"state": product.state}), json!({"state": to}))
         .from(transition.origin);
     let entry = match transition.reason {
         Some(reason) => entry.because(reason),
@@ -313,7 +322,7 @@ pub struct OwnFilter {
 /// # Errors
 /// When the database fails.
 pub async fn list_own(connection: &mut PgConnection, seller: UserId, filter: &OwnFilter) -> Result<Vec<Listing>, sqlx::Error> {
-    let pattern = filter.text.as_deref().map(like_pattern);
+    let pattern = filter.text.as_deref().map(|text| like_pattern(&clean(text)));
     sqlx::query_as!(
         Listing,
         r#"SELECT

@@ -4,6 +4,8 @@
 //! Nothing here talks to storage. The web tier inserts the row, then signs addresses; when the browser is done it asks the
 //! storage what it has, and only then calls [`complete`]. Files up to 64 MB go in one PUT, larger ones in parts of 16 MB that
 //! can be sent again and in any order, so that an upload survives a closed laptop.
+//!
+//! Uploads of this room belong to a product; the rows without one are people's pictures of themselves (`identity`).
 
 use super::jobs::DiscardObjects;
 use super::product;
@@ -106,15 +108,23 @@ fn content_type(purpose: Purpose, file_name: &str) -> Result<&'static str, &'sta
         Purpose::Package if ends(&[".zip"]) => Ok("application/zip"),
         Purpose::Package if ends(&[".tar.gz", ".tgz"]) => Ok("application/gzip"),
         Purpose::Package => Err("Pack your project as a .zip or .tar.gz file."),
-        Purpose::Image if ends(&[".png"]) => Ok("image/png"),
-        Purpose::Image if ends(&[".jpg", ".jpeg"]) => Ok("image/jpeg"),
-        Purpose::Image if ends(&[".webp"]) => Ok("image/webp"),
-        Purpose::Image => Err("Choose a PNG, JPEG or WebP picture."),
+        Purpose::Image => picture_type(&name).ok_or("Choose a PNG, JPEG or WebP picture."),
+    }
+}
+
+/// The content type a picture of this name is stored under; nothing for what is no picture of ours.
+pub(crate) fn picture_type(file_name: &str) -> Option<&'static str> {
+    let (_, ending) = file_name.rsplit_once('.')?;
+    match ending.to_ascii_lowercase().as_str() {
+        "png" => Some("image/png"),
+        "jpg" | "jpeg" => Some("image/jpeg"),
+        "webp" => Some("image/webp"),
+        _ => None,
     }
 }
 
 /// The last part of a path, shortened, with what a file system or a header could stumble over replaced.
-fn safe_name(file_name: &str) -> String {
+pub(crate) fn safe_name(file_name: &str) -> String {
     let base = file_name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
     let cleaned: String = base.chars().map(|c| if c.is_control() || "\"<>|:*?".contains(c) { '_' } else { c }).collect();
     // The ending stays whatever is cut.
@@ -157,7 +167,7 @@ pub async fn begin(connection: &mut PgConnection, owner: UserId, new: &NewUpload
              count(*) AS "open!",
              count(*) FILTER (WHERE purpose = 'image' AND product_id = $2) AS "images!"
            FROM uploads
-           WHERE owner_id = $1 AND state = 'created'"#,
+           WHERE owner_id = $1 AND state = 'created' AND product_id IS NOT NULL"#,
         owner as UserId,
         product.id as ProductId,
     )
@@ -199,7 +209,7 @@ macro_rules! select_upload {
                  id AS "id: UploadId",
                  owner_id AS "owner_id: UserId",
                  purpose AS "purpose: Purpose",
-                 product_id AS "product_id: ProductId",
+                 product_id AS "product_id!: ProductId",
                  key,
                  multipart_id,
                  part_size,
@@ -219,7 +229,9 @@ macro_rules! select_upload {
 /// # Errors
 /// When the database fails.
 pub async fn find(connection: &mut PgConnection, owner: UserId, id: UploadId) -> Result<Option<Upload>, sqlx::Error> {
-    select_upload!("WHERE id = $1 AND owner_id = $2", id as UploadId, owner as UserId).fetch_optional(connection).await
+    select_upload!("WHERE id = $1 AND owner_id = $2 AND product_id IS NOT NULL", id as UploadId, owner as UserId)
+        .fetch_optional(connection)
+        .await
 }
 
 /// The person's own upload, which must exist.
@@ -311,7 +323,7 @@ pub async fn abort(connection: &mut PgConnection, owner: UserId, id: UploadId) -
     let given_up = sqlx::query!(
         "UPDATE uploads
          SET state = 'aborted'
-         WHERE id = $1 AND owner_id = $2 AND state = 'created'
+         WHERE id = $1 AND owner_id = $2 AND state = 'created' AND product_id IS NOT NULL
          RETURNING key, multipart_id",
         id as UploadId,
         owner as UserId,
@@ -334,7 +346,7 @@ async fn give_up_stale(connection: &mut PgConnection, owner: UserId, now: DateTi
     let stale = sqlx::query!(
         "UPDATE uploads
          SET state = 'aborted'
-         WHERE owner_id = $1 AND state = 'created' AND created_at < $2
+         WHERE owner_id = $1 AND state = 'created' AND product_id IS NOT NULL AND created_at < $2
          RETURNING key, multipart_id",
         owner as UserId,
         now - patience(),

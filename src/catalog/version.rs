@@ -9,6 +9,7 @@
 
 use super::jobs::QuarantinePackage;
 use super::product::{self, Product};
+use super::text::clean;
 use super::upload::{self, Purpose, UploadState};
 use super::{Error, Problems, check};
 use crate::ids::{ProductId, UploadId, UserId, VersionId};
@@ -274,7 +275,7 @@ pub async fn create(
         return Err(Error::Conflict("Upload the package to the end first, then make it a version.".into()));
     }
     let number = check_number(connection, &product, new.number.as_deref()).await?;
-    let changelog = new.changelog.trim();
+    let changelog = clean(&new.changelog);
     if changelog.chars().count() > MAX_CHANGELOG {
         return Err(Error::Invalid(Problems::of("changelog", "Keep the changelog under 5,000 characters.")));
     }

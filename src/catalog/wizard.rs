@@ -7,6 +7,7 @@
 
 use super::licence::{self, Offer};
 use super::product::{self, Product, ProductKind};
+use super::text::clean;
 use super::{Error, Problems, slug};
 use crate::audit::{self, Origin};
 use crate::db::Actor;
@@ -97,9 +98,9 @@ impl Basics {
     #[must_use]
     pub fn tidy(&self) -> Self {
         Self {
-            title: self.title.split_whitespace().collect::<Vec<_>>().join(" "),
-            short_description: self.short_description.trim().to_owned(),
-            category: self.category.trim().to_owned(),
+            title: clean(&self.title).split_whitespace().collect::<Vec<_>>().join(" "),
+            short_description: clean(&self.short_description),
+            category: clean(&self.category),
         }
     }
 
@@ -127,13 +128,13 @@ impl Details {
     #[must_use]
     pub fn tidy(&self) -> Self {
         Self {
-            description: self.description.trim().replace("\r\n", "\n"),
-            framework: self.framework.trim().to_owned(),
-            requirements: self.requirements.trim().replace("\r\n", "\n"),
-            demo_url: self.demo_url.trim().to_owned(),
-            docs_url: self.docs_url.trim().to_owned(),
-            tech_stack: distinct(self.tech_stack.iter().map(|word| word.trim().to_owned())),
-            tags: distinct(self.tags.iter().map(|word| word.trim().trim_start_matches('#').to_lowercase())),
+            description: clean(&self.description),
+            framework: clean(&self.framework),
+            requirements: clean(&self.requirements),
+            demo_url: clean(&self.demo_url),
+            docs_url: clean(&self.docs_url),
+            tech_stack: distinct(self.tech_stack.iter().map(|word| clean(word))),
+            tags: distinct(self.tags.iter().map(|word| clean(word).trim_start_matches('#').to_lowercase())),
         }
     }
 

@@ -1,10 +1,13 @@
 //! What an admin does to an account (ADMIN-02, AUTH-04): suspend, reinstate, grant and revoke the admin role, verify a
-//! seller. Each act names a reason, is written to the audit log in the same transaction, and cannot be done to oneself: no
-//! admin locks themselves out, and there is always one left.
+//! seller. What a suspended seller has on sale goes with them and comes back with them.
+//!
+//! Each act names a reason, is written to the audit log in the same transaction, and cannot be done to oneself: no admin
+//! locks themselves out, and there is always one left.
 
 use super::{account::Status, seller::Verification, session};
 use crate::{
     audit::{self, Entry, Origin},
+    catalog::{self, withhold},
     db::Actor,
     ids::UserId,
     notifications::email::{self, NewEmail, QueueError},
@@ -32,6 +35,8 @@ pub enum AdministerError {
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     Email(#[from] QueueError),
+    #[error("what they sell could not be changed")]
+    Products(#[from] catalog::Error),
 }
 
 /// Who acts, why, and from where.
@@ -54,7 +59,7 @@ impl Act<'_> {
     }
 }
 
-/// Keeps somebody out: their sessions end, and they are told why.
+/// Keeps somebody out: their sessions end, what they sell is withheld, and they are told why.
 ///
 /// # Errors
 /// [`AdministerError::Already`] when they are suspended or gone, and those every act here has.
@@ -66,6 +71,7 @@ pub async fn suspend(connection: &mut PgConnection, user: UserId, act: Act<'_>) 
     }
     set_status(connection, user, Status::Suspended, Some(act.reason()?), act.now).await?;
     session::revoke_others(connection, user, None, act.now).await?;
+    let withheld = withhold::withhold(connection, user, Actor::Admin(act.admin), act.origin, act.now).await?;
     let message = NewEmail {
         dedupe_key: format!("user/{user}/suspended/{}", act.now.timestamp_micros()),
         template: "account_suspended",
@@ -74,11 +80,12 @@ pub async fn suspend(connection: &mut PgConnection, user: UserId, act: Act<'_>) 
         context: json!({ "display_name": before.display_name, "reason": act.reason()? }),
     };
     email::queue(connection, &message, act.now).await?;
-    let entry = entry.changed(json!({ "status": before.status }), json!({ "status": Status::Suspended }));
+    let entry =
+        entry.changed(json!({ "status": before.status }), json!({ "status": Status::Suspended, "products_withheld": withheld }));
     Ok(audit::record(connection, &entry, act.now).await?)
 }
 
-/// Lets a suspended person in again.
+/// Lets a suspended person in again, and puts back on sale what their suspension had withheld.
 ///
 /// # Errors
 /// [`AdministerError::Already`] when they are not suspended, and those every act here has.
@@ -89,7 +96,9 @@ pub async fn reinstate(connection: &mut PgConnection, user: UserId, act: Act<'_>
         return Err(AdministerError::Already("This account is not suspended."));
     }
     set_status(connection, user, Status::Active, None, act.now).await?;
-    let entry = entry.changed(json!({ "status": before.status }), json!({ "status": Status::Active }));
+    let restored = withhold::restore(connection, user, Actor::Admin(act.admin), act.origin, act.now).await?;
+    let after = json!({ "status": Status::Active, "products_restored": restored });
+    let entry = entry.changed(json!({ "status": before.status }), after);
     Ok(audit::record(connection, &entry, act.now).await?)
 }
 

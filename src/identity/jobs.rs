@@ -1,6 +1,7 @@
 //! Payloads of this area's jobs.
 
-use mywork_queue::{Job, Options, Unique};
+use crate::{catalog::jobs::PACKAGES, ids::UploadId};
+use mywork_queue::{Job, Options, Subject, Unique};
 use serde::{Deserialize, Serialize};
 
 /// Write to the owner of an address who has forgotten their password, if there is one (AUTH-09).
@@ -8,6 +9,23 @@ use serde::{Deserialize, Serialize};
 pub struct SendResetLink {
     /// In lower case.
     pub email: String,
+}
+
+/// Make a person's picture small and show it (AUTH-03).
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct ProcessAvatar {
+    pub upload: UploadId,
+}
+
+impl Job for ProcessAvatar {
+    const KIND: &'static str = "identity.process_avatar";
+    const QUEUE: &'static str = PACKAGES;
+    const MAX_ATTEMPTS: i16 = 8;
+
+    fn options(&self) -> Options {
+        let unique = Unique::unfinished(format!("avatar/{}", self.upload));
+        Options { subject: Some(Subject::new("upload", self.upload)), ..Options::default().unique(unique) }
+    }
 }
 
 impl Job for SendResetLink {

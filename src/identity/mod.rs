@@ -2,11 +2,12 @@
 //!
 //! *Things*: [`account`] (private), [`profile`] (public), [`person`] (both, as a request needs them), [`password`],
 //! [`session`], [`token`], [`seller`], [`signing_key`]. *Acts*: [`sign_up`], [`sign_in`], [`verify_email`],
-//! [`reset_password`], [`change_password`], [`change_email`], [`provision`] (accounts of an outside provider) and, for
+//! [`reset_password`], [`change_password`], [`change_email`], [`avatar`], [`provision`] (accounts of an outside provider) and, for
 //! admins, [`people`] and [`administer`].
 
 pub mod account;
 pub mod administer;
+pub mod avatar;
 pub mod change_email;
 pub mod change_password;
 pub mod jobs;

@@ -4,7 +4,12 @@
 //!
 //! News may come twice, late or out of order: older news than what we know changes nothing, and a deletion is final.
 
-use super::{account::normal_email, profile::normal_display_name, session, username};
+use super::{
+    account::normal_email,
+    avatar::{self, AvatarError},
+    profile::normal_display_name,
+    session, username,
+};
 use crate::ids::UserId;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -50,7 +55,7 @@ pub async fn provision(connection: &mut PgConnection, subject: &Subject, now: Da
 ///
 /// # Errors
 /// When the database fails.
-pub async fn remove(connection: &mut PgConnection, external_id: &str, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub async fn remove(connection: &mut PgConnection, external_id: &str, now: DateTime<Utc>) -> Result<(), AvatarError> {
     let gone = sqlx::query_scalar!(
         r#"UPDATE accounts
            SET status = 'deleted', email = user_id::text || '@deleted.invalid', email_verified_at = NULL,
@@ -65,10 +70,11 @@ pub async fn remove(connection: &mut PgConnection, external_id: &str, now: DateT
     let Some(user) = gone else {
         return Ok(());
     };
+    avatar::remove(connection, user, now).await?;
     sqlx::query!(
         "UPDATE users
          SET username = 'deleted-' || replace(id::text, '-', ''), display_name = 'Deleted member', bio = '', links = '[]',
-             avatar_key = NULL, updated_at = $2, deleted_at = $2
+             updated_at = $2, deleted_at = $2
          WHERE id = $1",
         user as UserId,
         now,

@@ -85,6 +85,8 @@ pub enum OpenError {
     LicenceNotOffered(LicenceKind),
     #[error("You already own this product with the {} licence: it is in your library as order {}.", .0.kind.as_str(), .0.order_number)]
     AlreadyOwned(licence::Held),
+    #[error("This checkout was closed while the payment was being prepared, because its price changed or its time was over. Nothing was charged. Start again.")]
+    Closed,
     #[error("A card payment is at least {MIN_CARD_TOTAL}, and this licence costs {0}. It cannot be bought with a card.")]
     TooSmallForACard(Cents),
     #[error(transparent)]
@@ -269,11 +271,42 @@ async fn resume(conn: &mut PgConnection, standing: &Standing, now: DateTime<Utc>
 
 /// Closes a standing checkout early because its price is no longer the product's, or its time is nearly over. The job cancels
 /// the intent, or settles it should it have been paid in the meantime.
-async fn supersede(conn: &mut PgConnection, checkout: CheckoutId, now: DateTime<Utc>) -> Result<(), OpenError> {
+async fn supersede(conn: &mut PgConnection, checkout: CheckoutId, now: DateTime<Utc>) -> Result<(), EnqueueError> {
     sqlx::query!("UPDATE checkouts SET expires_at = $2 WHERE id = $1 AND expires_at > $2", checkout as CheckoutId, now)
         .execute(&mut *conn)
         .await?;
     enqueue(conn, &ExpireCheckout { checkout }).await?;
+    Ok(())
+}
+
+/// Closes what a licence just granted makes worthless: the buyer's other open checkouts of the product, in another tab say,
+/// for the same licence or a narrower one. Called by the payment that grants it.
+///
+/// # Errors
+/// When the database refuses.
+pub(super) async fn close_narrower(
+    conn: &mut PgConnection,
+    buyer: UserId,
+    product: ProductId,
+    granted: LicenceKind,
+    now: DateTime<Utc>,
+) -> Result<(), EnqueueError> {
+    let others = sqlx::query!(
+        r#"SELECT c.id AS "id: CheckoutId",
+                  o.licence AS "licence: LicenceKind"
+             FROM checkouts c
+             JOIN orders o ON o.checkout_id = c.id
+            WHERE c.buyer_id = $1
+              AND o.product_id = $2
+              AND c.state IN ('open', 'paying', 'failed')"#,
+        buyer as UserId,
+        product as ProductId,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    for other in others.into_iter().filter(|other| other.licence <= granted) {
+        supersede(conn, other.id, now).await?;
+    }
     Ok(())
 }
 
@@ -395,10 +428,12 @@ async fn begin_intent(
 }
 
 /// Records the intent that Stripe created and plans to ask how it stands, should its webhook not come. Repeating it changes
-/// nothing. The webhook may have been faster: a checkout that is already paid stays paid.
+/// nothing. The webhook may have been faster: a checkout that is already paid stays paid. One that another press of the button
+/// replaced meanwhile stays closed: the secret has reached no browser yet, so its intent can never be paid.
 ///
 /// # Errors
-/// `RowNotFound` when the checkout carries another intent: two were created, which the key makes impossible.
+/// [`OpenError::Closed`] when the checkout was closed meanwhile; `RowNotFound` when it carries another intent: two were
+/// created, which the key makes impossible.
 pub async fn record_intent(
     conn: &mut PgConnection,
     checkout: CheckoutId,
@@ -413,6 +448,7 @@ pub async fn record_intent(
                 client_secret = $3,
                 state = CASE state WHEN 'open' THEN 'paying' ELSE state END
           WHERE id = $1
+            AND state <> 'expired'
             AND (payment_intent_id IS NULL OR payment_intent_id = $2)",
         checkout as CheckoutId,
         intent_id,
@@ -422,7 +458,13 @@ pub async fn record_intent(
     .await?
     .rows_affected();
     if recorded == 0 {
-        return Err(sqlx::Error::RowNotFound.into());
+        let closed = sqlx::query_scalar!(
+            r#"SELECT state = 'expired' AS "closed!" FROM checkouts WHERE id = $1"#,
+            checkout as CheckoutId,
+        )
+        .fetch_one(conn)
+        .await?;
+        return Err(if closed { OpenError::Closed } else { sqlx::Error::RowNotFound.into() });
     }
     command::succeed(conn, command, &json!({ "payment_intent": intent_id }), now).await?;
     plan_look(conn, checkout, 0, now).await?;

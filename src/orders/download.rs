@@ -144,7 +144,10 @@ async fn count(
 ) -> Result<Option<i32>, sqlx::Error> {
     sqlx::query_scalar!(
         "INSERT INTO licence_downloads AS d (licence_id, version_id, count, last_at)
-         VALUES ($1, $2, 1, $3)
+         SELECT id, $2, 1, $3
+           FROM licences
+          WHERE id = $1
+            AND state = 'active'
          ON CONFLICT ON CONSTRAINT licence_downloads_pkey DO UPDATE
             SET count = d.count + 1,
                 last_at = $3

@@ -28,7 +28,7 @@ use mywork_queue::{EnqueueError, enqueue};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::checkout::CheckoutState;
+use super::checkout::{self, CheckoutState};
 
 /// A payment that the processor says has succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,6 +246,7 @@ async fn pay_line(conn: &mut PgConnection, line: &PaidLine, by: Option<By>, now:
         update_months: line.update_months,
     };
     licence::grant(conn, &grant, now).await?;
+    checkout::close_narrower(conn, line.buyer_id, line.product_id, line.licence, now).await?;
     let paid = if line.amount == Cents::ZERO { "Free of charge".into() } else { format!("{} received", line.amount) };
     timeline::note(conn, line.id, Line { what: Happened::Paid, detail: &paid, once: Some("paid"), by }, now).await?;
     enqueue(conn, &Fulfil { order: line.id }).await?;

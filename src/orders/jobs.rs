@@ -18,7 +18,8 @@ impl Job for Fulfil {
     const QUEUE: &'static str = QUEUE;
 
     fn options(&self) -> Options {
-        Options::default().subject(Subject::new("order", self.order))
+        // Asked for again by a seller while it waits: one is enough.
+        Options::default().subject(Subject::new("order", self.order)).unique(Unique::unfinished(self.order))
     }
 }
 

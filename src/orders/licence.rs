@@ -1,5 +1,6 @@
 //! What a buyer holds after paying: one licence per order, with a key of its own, a number of downloads per version and a
-//! time in which new versions are theirs. Granted by `fulfil::settle`, read by the library, the certificate and downloads.
+//! time in which new versions are theirs. Granted by `fulfil::settle`, read by the library, the certificate and downloads,
+//! changed by `rotate_key` and `intervene`, entered on devices by `activation`.
 //! The kinds and their rights are `catalog/licence.rs`.
 
 use crate::{
@@ -35,6 +36,8 @@ pub struct Licence {
     pub updates_until: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub revoked_reason: Option<String>,
+    /// `None` while active, and where the system revoked it, as a refund does.
+    pub revoked_by: Option<UserId>,
 }
 
 impl Licence {
@@ -56,30 +59,50 @@ pub struct Held {
     pub kind: LicenceKind,
 }
 
+macro_rules! select_licence {
+    ($tail:literal, $argument:expr) => {
+        sqlx::query_as!(
+            Licence,
+            r#"SELECT id AS "id: LicenceId",
+                      order_id AS "order_id: OrderId",
+                      owner_id AS "owner_id: UserId",
+                      product_id AS "product_id: ProductId",
+                      licence AS "kind: LicenceKind",
+                      key,
+                      state AS "state: LicenceState",
+                      max_downloads,
+                      updates_until,
+                      created_at,
+                      revoked_reason,
+                      revoked_by AS "revoked_by: UserId"
+                 FROM licences "#
+                + $tail,
+            $argument
+        )
+    };
+}
+
 /// The licence of an order, once it is paid.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn of_order(conn: &mut PgConnection, order: OrderId) -> Result<Option<Licence>, sqlx::Error> {
-    sqlx::query_as!(
-        Licence,
-        r#"SELECT id AS "id: LicenceId",
-                  order_id AS "order_id: OrderId",
-                  owner_id AS "owner_id: UserId",
-                  product_id AS "product_id: ProductId",
-                  licence AS "kind: LicenceKind",
-                  key,
-                  state AS "state: LicenceState",
-                  max_downloads,
-                  updates_until,
-                  created_at,
-                  revoked_reason
-             FROM licences
-            WHERE order_id = $1"#,
-        order as OrderId,
-    )
-    .fetch_optional(conn)
-    .await
+    select_licence!("WHERE order_id = $1", order as OrderId).fetch_optional(conn).await
+}
+
+/// The same, its row locked until the transaction ends: whoever changes a licence or counts its seats comes one by one.
+pub(super) async fn lock_of_order(conn: &mut PgConnection, order: OrderId) -> Result<Option<Licence>, sqlx::Error> {
+    select_licence!("WHERE order_id = $1 FOR UPDATE", order as OrderId).fetch_optional(conn).await
+}
+
+/// The active licence whose key a program sent, its row locked.
+pub(super) async fn lock_of_key(conn: &mut PgConnection, key: &str) -> Result<Option<Licence>, sqlx::Error> {
+    select_licence!("WHERE key = $1 AND state = 'active' FOR UPDATE", read_key(key)).fetch_optional(conn).await
+}
+
+/// The active licence whose key a program sent.
+pub(super) async fn of_key(conn: &mut PgConnection, key: &str) -> Result<Option<Licence>, sqlx::Error> {
+    select_licence!("WHERE key = $1 AND state = 'active'", read_key(key)).fetch_optional(conn).await
 }
 
 /// The widest active licence that somebody holds for a product: "you own this".
@@ -143,13 +166,24 @@ pub(crate) async fn grant(conn: &mut PgConnection, grant: &Grant, now: DateTime<
 const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// A new key of a hundred random bits.
-fn new_key() -> String {
+pub(super) fn new_key() -> String {
     let mut rng = rand::rng();
     let group = |rng: &mut rand::rngs::ThreadRng| -> String {
         (0..5).map(|_| char::from(SYMBOLS[rng.random_range(0..SYMBOLS.len())])).collect()
     };
     let groups: Vec<String> = (0..4).map(|_| group(&mut rng)).collect();
     format!("MW-{}", groups.join("-"))
+}
+
+/// A key as people type it, in the one way it is kept: `o`, `i` and `l` are what they look like.
+fn read_key(typed: &str) -> String {
+    let kept = |c: char| match c.to_ascii_uppercase() {
+        'O' => Some('0'),
+        'I' | 'L' => Some('1'),
+        c if c.is_ascii_alphanumeric() || c == '-' => Some(c),
+        _ => None,
+    };
+    typed.chars().filter_map(kept).take(64).collect()
 }
 
 fn mask(key: &str) -> String {
@@ -173,6 +207,14 @@ mod tests {
             assert_eq!((groups.len(), groups[0]), (5, "MW"));
             assert!(groups[1..].iter().all(|g| g.len() == 5 && g.bytes().all(|b| SYMBOLS.contains(&b))), "{key}");
         }
+    }
+
+    #[test]
+    fn a_key_is_read_the_way_people_type_it() {
+        assert_eq!(read_key(" mw-o1il2-abcde\n"), "MW-01112-ABCDE");
+        let key = new_key();
+        assert_eq!(read_key(&key.to_lowercase()), key);
+        assert_eq!(read_key(&"A".repeat(1_000)).len(), 64);
     }
 
     #[test]

@@ -9,15 +9,18 @@
 //! Every act may run twice, and be killed between any two steps, with the same result (ORDER-07): a state is only moved
 //! forward under the row's lock, and each effect has a unique key of its own.
 
+pub mod activation;
 pub mod checkout;
 pub mod command;
 pub mod commission;
 pub mod download;
 pub mod fulfil;
 pub mod hold;
+pub mod intervene;
 pub mod jobs;
 pub mod licence;
 pub mod order;
+pub mod rotate_key;
 pub mod timeline;
 
 /// The days a buyer may ask for their money back, and the seller's share is held (spec 3, "Refunds").

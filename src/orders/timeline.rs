@@ -26,6 +26,11 @@ pub enum Happened {
     Fulfilled,
     Downloaded,
     HoldReleased,
+    KeyRotated,
+    DownloadsExtended,
+    LicenceRevoked,
+    LicenceRestored,
+    DeliveryRequested,
 }
 
 /// A line of the timeline.
@@ -49,6 +54,11 @@ impl Event {
             "fulfilled" => "Delivered",
             "downloaded" => "Downloaded",
             "hold_released" => "Buyer protection ended",
+            "key_rotated" => "New licence key",
+            "downloads_extended" => "More downloads granted",
+            "licence_revoked" => "Licence revoked",
+            "licence_restored" => "Licence restored",
+            "delivery_requested" => "Delivery asked for again",
             other => other,
         }
     }

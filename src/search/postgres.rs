@@ -187,9 +187,9 @@ fn find_statement(query: &Query, categories: &[Category], place: Cursor) -> Resu
         sql.push("SELECT page.id, page.published_at, page.price_cents, page.sales, ts_headline('english', p.title, page.query, ")
             .push_bind(format!("{marks}, HighlightAll=true"))
             .push(
-                ") AS title, ts_headline('english', concat_ws(' ', p.short_description, left(p.description, 3000)), page.query, ",
+                ") AS title, ts_headline('english', concat_ws(' ', p.short_description, regexp_replace(left(p.description, 3000), '[#*`>|]+', ' ', 'g')), page.query, ",
             )
-            .push_bind(format!("{marks}, MaxWords=30, MinWords=15, MaxFragments=1"))
+            .push_bind(format!("{marks}, MaxWords=14, MinWords=8, MaxFragments=1"))
             .push(") AS excerpt FROM page JOIN active_products p ON p.id = page.id ORDER BY page.place");
     } else {
         sql.push("SELECT id, published_at, price_cents, sales FROM page");

@@ -32,7 +32,7 @@ function attach(uploader) {
 }
 
 function take(uploader, files) {
-  const chosen = uploader.dataset.uploader === "package" ? files.slice(0, 1) : files;
+  const chosen = uploader.dataset.uploader === "image" ? files : files.slice(0, 1);
   for (const file of chosen) {
     const row = new Row(uploader, file);
     new Upload(uploader, file, row).start();
@@ -91,6 +91,8 @@ class Upload {
     this.uploader = uploader;
     this.purpose = uploader.dataset.uploader;
     this.product = uploader.dataset.product;
+    // Where uploads of this kind are announced.
+    this.uploads = uploader.dataset.uploads ?? "/api/uploads";
     this.file = file;
     this.row = row;
     this.memory = `mywork.upload.${this.product}.${this.purpose}.${file.name}.${file.size}.${file.lastModified}`;
@@ -120,22 +122,23 @@ class Upload {
     const known = recall(this.memory);
     if (known) {
       try {
-        const upload = await api("GET", `/api/uploads/${known}`);
+        const upload = await api("GET", `${this.uploads}/${known}`);
         if (upload.state !== "aborted") return upload;
       } catch (error) {
         if (error.status !== 404) throw error;
       }
       forget(this.memory);
     }
-    const input = { product: this.product, purpose: this.purpose, file_name: this.file.name, size_bytes: this.file.size };
+    const input = { file_name: this.file.name, size_bytes: this.file.size };
+    if (this.product) Object.assign(input, { product: this.product, purpose: this.purpose });
     const number = this.field("number");
     if (number) input.number = number;
-    return api("POST", "/api/uploads", input);
+    return api("POST", this.uploads, input);
   }
 
   async sendWhole() {
     await this.tryHard(async (attempt) => {
-      if (attempt > 1) this.upload = await api("GET", `/api/uploads/${this.upload.id}`);
+      if (attempt > 1) this.upload = await api("GET", `${this.uploads}/${this.upload.id}`);
       if (this.upload.state !== "created") return;
       await this.put(this.upload.put_url, this.file, 1, this.upload.content_type);
     });
@@ -154,7 +157,7 @@ class Upload {
     const sign = async (number) => {
       if (urls.has(number)) return urls.get(number);
       // One request signs for all who wait, some parts ahead.
-      signing ??= api("POST", `/api/uploads/${this.upload.id}/parts`, { numbers: [number, ...waiting.slice(0, SIGN_AHEAD)] })
+      signing ??= api("POST", `${this.uploads}/${this.upload.id}/parts`, { numbers: [number, ...waiting.slice(0, SIGN_AHEAD)] })
         .then(({ parts }) => parts.forEach((part) => urls.set(part.number, part.url)))
         .finally(() => (signing = null));
       await signing;
@@ -239,7 +242,7 @@ class Upload {
       const number = this.field("number");
       if (number) input.version.number = number;
     }
-    const completed = await this.tryOnceMore(() => api("POST", `/api/uploads/${this.upload.id}/complete`, input));
+    const completed = await this.tryOnceMore(() => api("POST", `${this.uploads}/${this.upload.id}/complete`, input));
     forget(this.memory);
     busy.delete(this);
     if (completed.version) {
@@ -280,7 +283,7 @@ class Upload {
     this.stop();
     forget(this.memory);
     try {
-      if (this.upload) await api("DELETE", `/api/uploads/${this.upload.id}`);
+      if (this.upload) await api("DELETE", `${this.uploads}/${this.upload.id}`);
       this.row.remove();
     } catch (error) {
       this.fail(error);

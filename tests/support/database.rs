@@ -17,7 +17,15 @@ pub struct Database {
 impl Database {
     /// Copies the migrated template.
     pub async fn create() -> Self {
-        let template = TEMPLATE.get_or_init(template).await;
+        Self::copy(TEMPLATE.get_or_init(template).await).await
+    }
+
+    /// One that nobody has migrated.
+    pub async fn empty() -> Self {
+        Self::copy("template0").await
+    }
+
+    async fn copy(template: &str) -> Self {
         let name = format!("mywork_story_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         execute(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
         let url = at(&name);

@@ -5,6 +5,7 @@ pub mod database;
 pub mod package;
 pub mod people;
 pub mod person;
+pub mod process;
 pub mod stage;
 
 use std::time::{Duration, Instant};

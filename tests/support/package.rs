@@ -37,6 +37,13 @@ pub fn bomb() -> Vec<u8> {
     with(&[("starter/data.bin", &vec![0; 200 << 20])])
 }
 
+/// Honest, and takes a scanner long.
+pub fn laborious() -> Vec<u8> {
+    let words = (0..400_000_u64).map(|n| format!("let name_{} = call_{}({n});\n", n * 7_919 % 10_007, n % 613));
+    let text: String = words.collect();
+    with(&[("starter/src/one.js", text.as_bytes()), ("starter/src/two.js", text.as_bytes())])
+}
+
 /// Wants to be unpacked outside of its folder.
 pub fn traversal() -> Vec<u8> {
     with(&[("../../etc/cron.d/owned", b"* * * * * root true\n")])

@@ -79,6 +79,15 @@ impl Stage {
 
     /// Uploads a package as the page's script does, straight to the storage, and returns the new version's id.
     pub async fn uploads(&self, seller: &Person, product: &str, number: &str, package: &[u8]) -> String {
+        let upload = self.sends_package(seller, product, number, package).await;
+        let about = json!({ "version": { "number": number, "changelog": "The first one." } });
+        let (status, done) = seller.calls(Method::POST, &format!("/api/uploads/{upload}/complete"), Some(&about)).await;
+        assert!(status.is_success(), "{status} {done}");
+        text(&done["version"], "id")
+    }
+
+    /// Brings a package to the storage and returns the upload's id; it is not declared complete yet.
+    pub async fn sends_package(&self, seller: &Person, product: &str, number: &str, package: &[u8]) -> String {
         let begin = json!({ "product": product, "purpose": "package", "file_name": "starter.zip", "size_bytes": package.len(), "number": number });
         let (status, upload) = seller.calls(Method::POST, "/api/uploads", Some(&begin)).await;
         assert_eq!(status, StatusCode::CREATED, "{upload}");
@@ -90,12 +99,7 @@ impl Stage {
             .await
             .expect("the storage answers");
         assert!(put.status().is_success(), "{}", put.text().await.unwrap_or_default());
-        let complete = format!("/api/uploads/{}/complete", text(&upload, "id"));
-        let (status, done) = seller
-            .calls(Method::POST, &complete, Some(&json!({ "version": { "number": number, "changelog": "The first one." } })))
-            .await;
-        assert!(status.is_success(), "{status} {done}");
-        text(&done["version"], "id")
+        text(&upload, "id")
     }
 
     /// A product that is on sale: drafted, uploaded, checked, approved.

@@ -79,6 +79,15 @@ impl Person {
         self.walk(Method::POST, path, Some(body)).await
     }
 
+    /// Sends a form to a web process that dies before it answers.
+    pub async fn sends_in_vain(&self, path: &str, fields: &[(&str, &str)]) {
+        let body = serde_urlencoded::to_string(fields).expect("pairs of text");
+        let request =
+            self.request(Method::POST, path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
+        let answer = request.send().await;
+        assert!(answer.is_err(), "{path} was answered all the same: {answer:?}");
+    }
+
     /// Signs in by the form.
     pub async fn signs_in(&self, email: &str, password: &str) {
         let page = self.sends("/sign-in", &[("email", email), ("password", password), ("next", "/dashboard")]).await.ok();

@@ -1,5 +1,6 @@
 //! The whole product in one process, as `mywork dev` assembles it, over a database of the story's own, the vendors' stand-ins
-//! and a clock that moves when the story says so. Jobs run when the story says so too, until none is due.
+//! and a clock that moves when the story says so. Jobs run when the story says so too, until none is due. Or, for stories that
+//! kill: the same without web and workers, which are then processes of their own ([`super::process`]).
 
 use super::{database::Database, person::Person};
 use chrono::{Duration, Utc};
@@ -19,6 +20,8 @@ pub struct Stage {
     pub services: Arc<Services>,
     pub sandbox: Sandbox,
     pub database: Database,
+    /// Jobs are done by processes that the story starts; it waits for them and does none itself.
+    manned: bool,
     stop: CancellationToken,
     _files: tempfile::TempDir,
 }
@@ -30,17 +33,32 @@ impl Stage {
 
     /// With a configuration that the story changes.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let database = Database::create().await;
-        let files = tempfile::tempdir().expect("a folder");
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let stage = Self::set(&base, change).await;
+        let app = parts::app(&stage.config, stage.clock.clone(), None, stage.stop.clone()).await.expect("the web is built");
+        tokio::spawn(mywork_web::serve(app, listener, stage.stop.clone()));
+        stage
+    }
+
+    /// With web and workers to be started as processes of their own, the web on this port.
+    pub async fn of_processes(port: u16) -> Self {
+        let mut stage = Self::set(&format!("http://127.0.0.1:{port}"), |config| config.port = port).await;
+        stage.manned = true;
+        stage
+    }
+
+    /// Everything but the web.
+    async fn set(base: &str, change: impl FnOnce(&mut Config)) -> Self {
+        let database = Database::create().await;
+        let files = tempfile::tempdir().expect("a folder");
         let sandbox = Sandbox::start(SandboxOptions {
             stripe_webhooks: vec![Target::new(format!("{base}/api/webhooks/stripe"), STRIPE_WEBHOOK_SECRET).only(STRIPE_EVENTS)],
             ..SandboxOptions::new(files.path())
         })
         .await
         .expect("the sandbox starts");
-        let mut config = configuration(&base, database.url(), &sandbox);
+        let mut config = configuration(base, database.url(), &sandbox);
         change(&mut config);
         let config = Arc::new(config);
 
@@ -48,10 +66,7 @@ impl Stage {
         let clock = Arc::new(FakeClock::at(Utc::now()));
         mywork_cli::migrate::storage(&config).await.expect("the bucket is made");
         let services = parts::services(&config, clock.clone()).await.expect("the services are built");
-        let stop = CancellationToken::new();
-        let app = parts::app(&config, clock.clone(), None, stop.clone()).await.expect("the web is built");
-        tokio::spawn(mywork_web::serve(app, listener, stop.clone()));
-        Self { clock, config, services, sandbox, database, stop, _files: files }
+        Self { clock, config, services, sandbox, database, manned: false, stop: CancellationToken::new(), _files: files }
     }
 
     /// Somebody who comes to the site.
@@ -59,8 +74,14 @@ impl Stage {
         Person::at(self.config.base_url.as_str())
     }
 
-    /// Runs every job that is due, and those that follow from it.
+    /// Runs every job that is due, and those that follow from it; or waits until the workers have done so.
     pub async fn work(&self) -> testing::Drained {
+        if self.manned {
+            let unfinished = "state IN ('available', 'running') OR (state = 'scheduled' AND attempt > 0)";
+            let unfinished = format!("SELECT count(*) FROM queue.jobs WHERE {unfinished}");
+            super::until("the workers have done every job", async || self.count(&unfinished).await == 0).await;
+            return testing::Drained::default();
+        }
         testing::drain(self.services.db.public(), &Arc::new(mywork_jobs::registry()), self.services.clone(), self.clock.clone())
             .await
             .expect("the queue answers")

@@ -27,6 +27,7 @@ INSERT INTO products (id, seller_id, state, slug, title, created_at, updated_at)
 INSERT INTO product_slugs (slug, product_id, created_at) SELECT slug, id, now() FROM products;
 INSERT INTO product_stats (product_id) SELECT id FROM products;
 INSERT INTO product_licences (product_id, licence, price_cents, max_downloads) SELECT id, 'standard', 1000, 10 FROM products;
+INSERT INTO view_batches (id, counted_at) VALUES (gen_random_uuid(), now());
 INSERT INTO uploads (id, owner_id, purpose, product_id, key, file_name, content_type, size_bytes, created_at)
   SELECT id, seller_id, 'package', id, slug, 'a.zip', 'application/zip', 1, now() FROM products;
 INSERT INTO product_versions (id, product_id, upload_id, number, state, file_name, created_at)
@@ -48,6 +49,8 @@ INSERT INTO order_events (order_id, at, kind) VALUES ('00000000-0000-7000-8000-0
 INSERT INTO licences (id, order_id, owner_id, product_id, licence, key, max_downloads, created_at)
   VALUES ('00000000-0000-7000-8000-0000000000e0', '00000000-0000-7000-8000-0000000000d0', '00000000-0000-7000-8000-000000000b0b',
           '00000000-0000-7000-8000-000000000003', 'standard', 'MW-KEY', 10, now());
+INSERT INTO licence_activations (id, licence_id, device, first_seen_at, last_seen_at)
+  VALUES (gen_random_uuid(), '00000000-0000-7000-8000-0000000000e0', 'a laptop', now(), now());
 INSERT INTO licence_downloads (licence_id, version_id, count, last_at)
   VALUES ('00000000-0000-7000-8000-0000000000e0', '00000000-0000-7000-8000-000000000003', 1, now());
 INSERT INTO reviews (id, order_id, product_id, author_id, rating, created_at, updated_at)

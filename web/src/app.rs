@@ -4,6 +4,7 @@
 use crate::{
     assets::Assets,
     auth,
+    discovery::views::Views,
     error::Error,
     limits::{Limits, Policy},
     ops::health::Health,
@@ -35,6 +36,8 @@ pub struct Parts {
     pub auth: auth::Keys,
     pub limits: Limits,
     pub search: Arc<dyn SearchEngine>,
+    /// Counts how often products are looked at.
+    pub views: Views,
     /// What `/metrics` shows; see [`crate::ops::metrics::install`].
     pub metrics: Option<PrometheusHandle>,
     pub health: Health,

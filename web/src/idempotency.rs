@@ -23,7 +23,8 @@ pub(crate) async fn replay(State(app): State<App>, request: Request, next: Next)
     let mutates = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
     let key = request.headers().get("idempotency-key").cloned();
     match key {
-        Some(key) if mutates && !request.uri().path().starts_with("/api/webhooks/") => {
+        // Of signing in, nothing is kept: the answer is a token, and the hash of the request would be a fast one of a password.
+        Some(key) if mutates && !["/api/webhooks/", "/api/auth/"].iter().any(|p| request.uri().path().starts_with(p)) => {
             once(&app, key, request, next).await.unwrap_or_else(IntoResponse::into_response)
         }
         _ => next.run(request).await,

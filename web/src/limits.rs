@@ -32,6 +32,8 @@ pub struct Policy {
 pub const SIGN_IN: Policy = Policy { name: "sign_in", max: 20, window: Duration::from_secs(60) };
 /// Payments begun, per address and per person.
 pub const CHECKOUT: Policy = Policy { name: "checkout", max: 20, window: Duration::from_secs(60) };
+/// Licence keys sent by programs, per address: plenty for a company behind one address, too few to try keys.
+pub const LICENCE_KEYS: Policy = Policy { name: "licence_keys", max: 60, window: Duration::from_secs(60) };
 
 /// The stricter policy a request falls under, if any.
 fn policy_for(method: &Method, path: &str) -> Option<Policy> {
@@ -42,6 +44,7 @@ fn policy_for(method: &Method, path: &str) -> Option<Policy> {
         ) => Some(SIGN_IN),
         (&Method::POST, "/api/orders" | "/api/marketplace/checkout") => Some(CHECKOUT),
         (&Method::POST, path) if path.starts_with("/checkout/") => Some(CHECKOUT),
+        (&Method::POST, path) if path.starts_with("/api/licences/") => Some(LICENCE_KEYS),
         _ => None,
     }
 }
@@ -304,6 +307,7 @@ mod tests {
         assert_eq!(policy_for(&Method::POST, "/sign-in"), Some(SIGN_IN));
         assert_eq!(policy_for(&Method::GET, "/sign-in"), None);
         assert_eq!(policy_for(&Method::POST, "/checkout/some-product"), Some(CHECKOUT));
+        assert_eq!(policy_for(&Method::POST, "/api/licences/validate"), Some(LICENCE_KEYS));
         assert!(is_exempt("/api/webhooks/stripe") && !is_exempt("/api/products"));
     }
 }

@@ -1,7 +1,7 @@
 //! Serving: connections with a bound on how long a head may take to arrive, and an end that is orderly. On shutdown no new
 //! connection is taken, requests at hand are finished, idle connections are closed, and after [`GRACE`] the rest is dropped.
 
-use crate::{App, router};
+use crate::{App, discovery::views, router};
 use axum::{body::Body, extract::ConnectInfo};
 use http::Request;
 use hyper::body::Incoming;
@@ -28,6 +28,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60);
 /// When the listener fails for good.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
     let housekeeping = tokio::spawn(keep_house(app.clone(), shutdown.clone()));
+    let counting = tokio::spawn(views::keep_handing_over(app.clone(), shutdown.clone()));
     let service = router::build(app.clone());
     let mut server = Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
@@ -70,6 +71,9 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken)
         () = time::sleep(GRACE) => tracing::warn!("requests were still running when the time to finish them was over"),
     }
     housekeeping.abort();
+    if counting.await.is_ok() {
+        views::hand_over(&app).await;
+    }
     Ok(())
 }
 

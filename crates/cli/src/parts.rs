@@ -16,7 +16,9 @@ use mywork_vendors::{
     storage::{self, Storage},
     stripe::{self, Stripe},
 };
-use mywork_web::{App, assets::Assets, auth::Keys, limits::Limits, ops::health::Health, templates::Templates};
+use mywork_web::{
+    App, assets::Assets, auth::Keys, discovery::views::Views, limits::Limits, ops::health::Health, templates::Templates,
+};
 use std::sync::{Arc, LazyLock};
 use tokio_util::sync::CancellationToken;
 
@@ -102,6 +104,7 @@ pub async fn app(
         mailer: mailer(config)?,
         auth,
         limits: Limits::new(config.web.rate_per_minute),
+        views: Views::default(),
         metrics,
         health: Health::default(),
         config: config.clone(),

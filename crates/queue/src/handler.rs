@@ -20,7 +20,7 @@ pub type Result = std::result::Result<Outcome, Failure>;
 pub enum Outcome {
     /// The work is done.
     Done,
-    /// Not yet: look again after this long. Costs no attempt.
+    /// Not yet: look again after this long, at most a day. Costs no attempt.
     Snooze(Duration),
     /// There is nothing to do any more, because of this. The job ends as `cancelled`.
     Cancel(String),
@@ -53,7 +53,7 @@ impl Failure {
         Self { then: Then::Dead, class: class_of::<E>(), error: error.into() }
     }
 
-    /// Try again after exactly `delay`, as a vendor's `Retry-After` asks. Counts as a failed attempt.
+    /// Try again after exactly `delay`, as a vendor's `Retry-After` asks, but within a day. Counts as a failed attempt.
     pub fn retry_in<E: Into<anyhow::Error>>(delay: Duration, error: E) -> Self {
         Self { then: Then::RetryIn(delay), class: class_of::<E>(), error: error.into() }
     }

@@ -1,4 +1,5 @@
-//! The database goes away and comes back; no loop ends, no result is lost, nothing needs a restart.
+//! The database goes away and comes back, or takes a row and not another; no loop ends, no result is lost, nothing needs a
+//! restart.
 //! Proves: JOB-17 (outage and killed backends).
 
 use crate::support::{
@@ -8,6 +9,7 @@ use crate::support::{
     proxy::Proxy,
 };
 use mywork_queue::{admin::JobState, clock::SystemClock, enqueue, schedule::Scheduler};
+use sqlx::{AssertSqlSafe, Executor};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -68,4 +70,45 @@ async fn a_worker_that_starts_before_its_database_waits_for_it() {
     wire.mend();
     stage.until_state(job, JobState::Done).await;
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_verdict_that_was_refused_as_a_row_is_tried_again_through_an_outage() {
+    let stage = Stage::new().await;
+    // The first write is refused because of its row, three more because of the database: the run keeps its details.
+    stage.execute("CREATE SEQUENCE writes").await;
+    refuses(&stage, "CASE nextval('writes') WHEN 1 THEN '23514' WHEN 2 THEN '57014' WHEN 3 THEN '57014' WHEN 4 THEN '57014' END")
+        .await;
+    let job = committed(&stage.pool, async |c| enqueue(c, &Act::new("odd", How::Fail)).await.expect("enqueued").id).await;
+    let worker = Start::new(&stage, registry(), Seen::new()).run();
+    stage.until_state(job, JobState::Scheduled).await;
+    worker.stop().await;
+    let run = stage.job(job).await.attempts.remove(0);
+    assert_eq!((run.outcome.as_str(), run.error.as_deref()), ("retried", Some("odd is broken")));
+    assert!(run.log.expect("a log").contains("begins odd"));
+}
+
+#[tokio::test]
+async fn a_verdict_that_can_never_be_stored_leaves_a_dead_job_and_none_that_runs_for_ever() {
+    let stage = Stage::new().await;
+    refuses(&stage, "CASE WHEN NEW.outcome <> 'dead' THEN '22003' END").await;
+    let job = committed(&stage.pool, async |c| enqueue(c, &Act::new("odd", How::Fail)).await.expect("enqueued").id).await;
+    let worker = Start::new(&stage, registry(), Seen::new()).run();
+    stage.until_state(job, JobState::Dead).await;
+    worker.stop().await;
+    assert_eq!(stage.job(job).await.attempts[0].error_class.as_deref(), Some("unstorable"));
+}
+
+/// The history of runs refuses a row with this error, or takes it where there is none.
+async fn refuses(stage: &Stage, error: &'static str) {
+    let function = format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+         DECLARE code text := {error};
+         BEGIN
+           IF code IS NOT NULL THEN RAISE EXCEPTION 'refused' USING ERRCODE = code; END IF;
+           RETURN NEW;
+         END $$"
+    );
+    stage.pool.execute(AssertSqlSafe(function)).await.expect("a function");
+    stage.execute("CREATE TRIGGER refuse BEFORE INSERT ON queue.attempts FOR EACH ROW EXECUTE FUNCTION refuse()").await;
 }

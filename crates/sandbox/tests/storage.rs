@@ -88,7 +88,7 @@ async fn an_upload_in_parts_is_resumed_and_completed_once() {
     let storage = stage.storage();
     let upload = storage.create_multipart("big.zip", "application/zip").await.unwrap();
     let send = async |number: i32, size: usize| {
-        let url = storage.presign_part("big.zip", &upload, number, MINUTE).await.unwrap();
+        let url = storage.presign_part("big.zip", &upload, number, size as u64, MINUTE).await.unwrap();
         let fill = number.to_le_bytes()[0];
         let answer = stage.http.put(url).header("origin", ORIGIN).body(vec![fill; size]).send().await.unwrap();
         assert_eq!(
@@ -100,6 +100,9 @@ async fn an_upload_in_parts_is_resumed_and_completed_once() {
     let first = send(1, 5 << 20).await;
     assert_eq!(storage.list_parts("big.zip", &upload).await.unwrap(), [Part { number: 1, etag: first, size: 5 << 20 }]);
     send(2, 1000).await;
+    let third = storage.presign_part("big.zip", &upload, 3, 1000, MINUTE).await.unwrap();
+    let longer = stage.http.put(third).body(vec![0; 1001]).send().await.unwrap();
+    assert_eq!(longer.status(), 403, "another length than was signed");
 
     let stage = stage.restarted().await;
     let storage = stage.storage();

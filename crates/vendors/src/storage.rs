@@ -140,10 +140,18 @@ impl Storage {
         begun.upload_id.ok_or_else(|| StorageError::Unavailable { act, reason: "the answer carries no upload id".into() })
     }
 
-    /// A URL under which a browser may `PUT` part `number`, for `ttl`.
-    pub async fn presign_part(&self, key: &str, upload_id: &str, number: i32, ttl: Duration) -> Result<Url, StorageError> {
+    /// A URL under which a browser may `PUT` exactly `size` bytes as part `number`, for `ttl`.
+    pub async fn presign_part(
+        &self,
+        key: &str,
+        upload_id: &str,
+        number: i32,
+        size: u64,
+        ttl: Duration,
+    ) -> Result<Url, StorageError> {
         let act = "sign the upload of a part";
         let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id).part_number(number);
+        let request = request.content_length(signed(size));
         url_of(request.presigned(expiry(ttl, act)?).await.map_err(|e| failure(act, key, e))?, act)
     }
 

@@ -9,6 +9,7 @@ mod process_images;
 mod quarantine_package;
 mod release_version;
 mod scan_package;
+mod sweep_checks;
 mod validate_package;
 
 use crate::Services;
@@ -22,4 +23,5 @@ pub fn register(registry: &mut Registry<Services>) {
     registry.add(announce_version::run);
     registry.add(process_images::run);
     registry.add(discard_objects::run);
+    registry.add(sweep_checks::run);
 }

@@ -10,6 +10,7 @@ use mywork::{db::Actor, ids::VersionId};
 use mywork_queue::{Failure, Outcome};
 use mywork_scanner::Refusal;
 use mywork_vendors::storage::{Storage, StorageError};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{
     fs::File,
@@ -107,6 +108,16 @@ pub fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
+/// The same for everything a manifest may have brought into a document.
+pub fn storable_json(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(storable(text)),
+        Value::Array(items) => items.into_iter().map(storable_json).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, field)| (storable(name), storable_json(field))).collect(),
+        plain => plain,
+    }
+}
+
 /// Ends the way of a package that is at fault: recorded, told, never tried again.
 ///
 /// # Errors
@@ -150,6 +161,12 @@ mod tests {
             excerpt: None,
             remedy: "Revoke the key.".into(),
         }
+    }
+
+    #[test]
+    fn a_hostile_manifest_can_be_stored() {
+        let bill = serde_json::json!({"components": [{"name": "left\0pad", "a\0b": 1}]});
+        assert_eq!(storable_json(bill), serde_json::json!({"components": [{"name": "left\u{fffd}pad", "a\u{fffd}b": 1}]}));
     }
 
     #[test]

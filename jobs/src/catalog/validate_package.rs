@@ -68,7 +68,7 @@ fn facts(inspection: &Inspection) -> Result<Facts, Failure> {
     let made_of = if languages.is_empty() { String::new() } else { format!(" of {}", languages.join(", ")) };
     let plural = if count == 1 { "" } else { "s" };
     Ok(Facts {
-        bill_of_materials: inspection.bill_of_materials.clone(),
+        bill_of_materials: package::storable_json(inspection.bill_of_materials.clone()),
         files: files.into_iter().map(|(path, size)| json!({"path": path, "size": size})).collect(),
         detected_stack: inspection.stack.iter().cloned().map(package::storable).collect(),
         file_count: count,

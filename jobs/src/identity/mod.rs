@@ -1,6 +1,7 @@
 //! Jobs about people.
 
 mod clerk_event;
+mod process_avatar;
 mod send_reset_link;
 
 use crate::Services;
@@ -9,5 +10,6 @@ use mywork_queue::Registry;
 /// Names the handlers of this area.
 pub fn register(registry: &mut Registry<Services>) {
     registry.add(clerk_event::run);
+    registry.add(process_avatar::run);
     registry.add(send_reset_link::run);
 }

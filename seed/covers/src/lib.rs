@@ -105,8 +105,8 @@ mod tests {
 
     #[test]
     fn every_scene_is_drawn_small_enough_and_always_the_same() {
-        for (seed, scene) in (1..).zip(SCENES) {
-            let cover = Cover { scene, palette: Palette::number(seed), seed: seed as u64 };
+        for (seed, scene) in (1..).zip(SCENES.repeat(3)) {
+            let cover = Cover { scene, palette: Palette::number(seed * 5), seed: seed as u64 };
             let (first, second) = (render(&cover).expect("drawn"), render(&cover).expect("drawn"));
             assert_eq!(first.iter().map(|r| (r.width, r.height)).collect::<Vec<_>>(), [(1280, 800), (640, 400), (160, 100)]);
             for (a, b) in first.iter().zip(&second) {

@@ -1,7 +1,9 @@
 //! The admin area of the web tier: its parts, mounted.
 
 pub mod approvals;
+pub mod categories;
 pub mod jobs;
+pub mod licences;
 pub mod orders;
 pub mod users;
 
@@ -14,13 +16,21 @@ pub fn pages() -> axum::Router<App> {
         .route("/admin", get(home))
         .merge(approvals::pages())
         .merge(orders::pages())
+        .merge(licences::pages())
+        .merge(categories::pages())
         .merge(users::pages())
         .merge(jobs::pages())
 }
 
 /// API of this area, each route with its full path.
 pub fn api() -> utoipa_axum::router::OpenApiRouter<App> {
-    utoipa_axum::router::OpenApiRouter::new().merge(approvals::api()).merge(orders::api()).merge(users::api()).merge(jobs::api())
+    utoipa_axum::router::OpenApiRouter::new()
+        .merge(approvals::api())
+        .merge(orders::api())
+        .merge(licences::api())
+        .merge(categories::api())
+        .merge(users::api())
+        .merge(jobs::api())
 }
 
 /// What waits for an admin comes first.

@@ -5,11 +5,13 @@ use crate::{
     App, Error, Result,
     auth::AdminOnly,
     form,
-    library::view::{LicenceCard, OrderCard, Sale, StateChoice, TimelineLine},
+    library::view::{LicenceCard, LicenceStanding, OrderCard, Sale, StateChoice, TimelineLine},
     openapi::{ByTime, List, Paging, Problem},
+    sales::intervene::{Acts, Typed},
 };
 use axum::{Json, Router, extract::State, response::Response, routing::get};
 use chrono::{DateTime, Utc};
+use http::StatusCode;
 use mywork::{
     db::Actor,
     identity::account,
@@ -96,6 +98,7 @@ struct ShowPage {
     failure_message: Option<String>,
     schedule: i32,
     licence: Option<LicenceCard>,
+    acts: Acts,
     timeline: Vec<TimelineLine>,
     postings: Vec<PostingLine>,
 }
@@ -124,9 +127,14 @@ impl PostingLine {
     }
 }
 
-async fn show(State(app): State<App>, AdminOnly(viewer): AdminOnly, form::Path(key): form::Path<String>) -> Result<Response> {
-    let mut tx = app.db.begin(Actor::Admin(viewer.id)).await?;
-    let order = order::find(&mut tx, &OrderKey::from(key.as_str())).await?.ok_or(Error::NotFound("order"))?;
+async fn show(State(app): State<App>, admin: AdminOnly, form::Path(key): form::Path<String>) -> Result<Response> {
+    render(&app, &admin, &key, StatusCode::OK, Typed::default()).await
+}
+
+/// The order's page, also after a form on it was refused.
+pub(super) async fn render(app: &App, admin: &AdminOnly, key: &str, status: StatusCode, typed: Typed) -> Result<Response> {
+    let mut tx = app.db.begin(admin.actor()).await?;
+    let order = order::find(&mut tx, &OrderKey::from(key)).await?.ok_or(Error::NotFound("order"))?;
     let checkout = checkout::find(&mut tx, order.checkout_id).await?.ok_or(Error::NotFound("checkout"))?;
     let licence = licence::of_order(&mut tx, order.id).await?;
     let timeline = timeline::of(&mut tx, order.id).await?;
@@ -143,11 +151,17 @@ async fn show(State(app): State<App>, AdminOnly(viewer): AdminOnly, form::Path(k
         failure_message: checkout.failure_message,
         schedule: order.commission_schedule,
         licence: licence.as_ref().map(LicenceCard::of),
+        acts: Acts {
+            address: format!("/admin/orders/{}", order.id),
+            licence: licence.as_ref().map(LicenceStanding::of),
+            is_undelivered: order.state == OrderState::Paid,
+            typed,
+        },
         timeline: timeline.into_iter().map(TimelineLine::of).collect(),
         postings: postings.into_iter().map(PostingLine::of).collect(),
         order: OrderCard::of(&order),
     };
-    app.page(&viewer, "pages/admin/orders_show.html", &context)
+    app.page_with(status, admin, "pages/admin/orders_show.html", &context)
 }
 
 /// Which orders are listed.
@@ -221,6 +235,12 @@ mod tests {
                     failure_message: Some("Your card was declined.".into()),
                     schedule: 1,
                     licence: state.was_paid().then(|| LicenceCard::of(&sample::licence(&order))),
+                    acts: Acts {
+                        address: "/admin/orders/1".into(),
+                        licence: state.was_paid().then(|| LicenceStanding::of(&sample::licence(&order))),
+                        is_undelivered: state == OrderState::Paid,
+                        typed: Typed::default(),
+                    },
                     timeline: sample::events().into_iter().map(TimelineLine::of).collect(),
                     postings: if state.was_paid() {
                         vec![PostingLine::of(posting(-26_910)), PostingLine::of(posting(1))]

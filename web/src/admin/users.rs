@@ -120,7 +120,11 @@ async fn list(State(app): State<App>, admin: AdminOnly, Query(asked): Query<Aske
         status: asked.status,
         next: found.next_cursor.as_deref().map(|cursor| address(Some(cursor))).unwrap_or_default(),
         first_page: if paging.cursor.is_some() { address(None) } else { String::new() },
-        people: found.data.into_iter().map(|person| Row { avatar_url: avatar_url(&person.username, None), person }).collect(),
+        people: found
+            .data
+            .into_iter()
+            .map(|person| Row { avatar_url: avatar_url(&person.username, person.avatar_key.as_deref()), person })
+            .collect(),
     };
     app.page(&admin, "pages/admin/users.html", &page)
 }
@@ -154,7 +158,7 @@ async fn render(
     let trail = audit::about(&mut tx, "user", &user.to_string(), TRAIL).await?;
     tx.commit().await?;
     let page = DetailPage {
-        avatar_url: avatar_url(&person.username, None),
+        avatar_url: avatar_url(&person.username, person.avatar_key.as_deref()),
         locked: person.locked_until.is_some_and(|until| until > app.now()),
         is_self: person.id == admin.0.id,
         person,
@@ -381,7 +385,7 @@ async fn get_user(State(app): State<App>, admin: AdminOnly, Path(user): Path<Use
 
 /// Suspend an account
 ///
-/// Their sessions end at once, and they are sent the reason.
+/// Their sessions end at once, what they sell is withheld, and they are sent the reason.
 #[utoipa::path(
     post, path = "/api/admin/users/{user}/suspend", tag = "admin", params(("user" = Uuid, Path)), request_body = Reason,
     security(("bearer" = []), ("session" = [])),

@@ -201,7 +201,7 @@ async fn sign_parts(
             .part_length(number)
             .ok_or_else(|| Error::invalid("numbers", format!("This file has the parts 1 to {}.", upload.part_count())))?;
         let small = i32::try_from(number).map_err(|_| Error::invalid("numbers", "There are not that many parts."))?;
-        let url = app.storage.presign_part(&upload.key, multipart, small, VALID).await.map_err(away)?;
+        let url = app.storage.presign_part(&upload.key, multipart, small, size.unsigned_abs(), VALID).await.map_err(away)?;
         parts.push(SignedPart { number, size, url });
     }
     Ok(axum::Json(SignedParts { parts, expires_in: VALID.as_secs() }))

@@ -56,7 +56,10 @@ impl From<OpenError> for Error {
             OpenError::AlreadyOwned(ref held) => {
                 Error::Conflict(format!("{error} Download it at /library/orders/{}.", held.order))
             }
-            OpenError::NotForSale | OpenError::OwnProduct | OpenError::Commission(CommissionError::BundleHasNoRate) => {
+            OpenError::NotForSale
+            | OpenError::OwnProduct
+            | OpenError::Closed
+            | OpenError::Commission(CommissionError::BundleHasNoRate) => {
                 Error::Conflict(error.to_string())
             }
             OpenError::LicenceNotOffered(_) | OpenError::TooSmallForACard(_) => Error::invalid("license_type", error.to_string()),

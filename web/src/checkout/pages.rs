@@ -340,7 +340,11 @@ impl Refusal {
                 link: Some(format!("/library/orders/{}", held.order)),
                 link_label: "Open it in your library",
             }),
-            OpenError::NotForSale | OpenError::OwnProduct | OpenError::LicenceNotOffered(_) | OpenError::TooSmallForACard(_) => {
+            OpenError::NotForSale
+            | OpenError::OwnProduct
+            | OpenError::Closed
+            | OpenError::LicenceNotOffered(_)
+            | OpenError::TooSmallForACard(_) => {
                 Some(Self::sentence(&rule.to_string()))
             }
             OpenError::ProductNotFound

@@ -12,6 +12,7 @@ mod reviews;
 mod seller;
 mod shapes;
 mod sitemap;
+pub mod views;
 
 use crate::{App, Error};
 use axum::{

@@ -11,7 +11,7 @@ use crate::{
     templates,
 };
 use axum::{extract::State, response::Response};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use mywork::{
     catalog::{
         browse::{self, Card, Owned, View},
@@ -94,10 +94,14 @@ pub(super) async fn show(
     visitor: Visitor,
     Path(key): Path<String>,
     Query(place): Query<Place>,
+    headers: HeaderMap,
 ) -> Result<Response> {
     let view = find(&app, &visitor, &key).await?;
     if view.slug != key {
         return Ok(page::moved(&format!("/products/{}", view.slug)));
+    }
+    if visitor.viewer().is_none_or(|viewer| viewer.id != view.seller.id) {
+        app.views.count(view.id, &headers);
     }
     answer(&app, &visitor, &view, &place, None).await
 }

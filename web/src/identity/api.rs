@@ -1,7 +1,7 @@
 //! Identity for programs: sign in for a bearer token, one's own profile, becoming a seller, and Clerk's webhook.
 //! `/api/user/profile` and `/api/users/me` are one resource under two names, as are the two `become-seller`.
 
-use super::{beside_fields, session, sign_in};
+use super::{avatar_upload, beside_fields, session, sign_in};
 use crate::{
     App, Error, Result,
     auth::{SignedIn, Viewer, avatar_url, keys::API_TOKEN_LIFETIME},
@@ -44,6 +44,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(users_become_seller))
         .routes(routes!(seller_profile))
         .routes(routes!(clerk_webhook))
+        .merge(avatar_upload::routes())
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

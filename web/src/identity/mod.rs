@@ -4,6 +4,7 @@
 
 mod api;
 mod avatar;
+mod avatar_upload;
 mod become_seller;
 mod links;
 mod passwords;
@@ -44,6 +45,7 @@ pub fn pages() -> Router<App> {
         .route("/confirm-email", get(links::ask_change).post(links::confirm_change))
         .route("/become-seller", get(become_seller::show).post(become_seller::submit))
         .route("/dashboard/settings", get(profile::show).post(profile::submit))
+        .route("/dashboard/settings/avatar/remove", post(avatar_upload::remove_on_page))
         .route("/dashboard/settings/security", get(security::show))
         .route("/dashboard/settings/password", post(security::change_password))
         .route("/dashboard/settings/email", post(security::change_email))
@@ -143,6 +145,7 @@ impl From<AdministerError> for Error {
             AdministerError::Already(_) | AdministerError::NoSeller => Error::Conflict(error.to_string()),
             AdministerError::Database(error) => error.into(),
             AdministerError::Email(error) => error.into(),
+            AdministerError::Products(error) => error.into(),
         }
     }
 }

@@ -3,14 +3,18 @@
 use super::beside_fields;
 use crate::{
     App, FieldErrors, Result,
-    auth::SignedIn,
+    auth::{SignedIn, Viewer},
     form::Form,
     page::{self, Flash},
 };
 use axum::{extract::State, response::Response};
+use http::StatusCode;
 use mywork::{
     db::Actor,
-    identity::profile::{self, Edit, Link, MAX_LINKS, ProfileError},
+    identity::{
+        avatar::{self, Standing},
+        profile::{self, Edit, Link, MAX_LINKS, ProfileError},
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -65,41 +69,51 @@ struct Page<'a> {
     bio: &'a str,
     /// As many rows as there may be links, the rest empty.
     links: Vec<Link>,
+    /// They gave a picture, and may take it away.
+    has_avatar: bool,
+    /// What there is to say about a picture that is not shown.
+    avatar: Option<Standing>,
     errors: FieldErrors,
-}
-
-impl<'a> Page<'a> {
-    fn new(edit: &'a Edit, errors: FieldErrors) -> Self {
-        let mut links = edit.links.clone();
-        links.resize(MAX_LINKS.max(links.len()), Link { label: String::new(), url: String::new() });
-        Self { username: &edit.username, display_name: &edit.display_name, bio: &edit.bio, links, errors }
-    }
 }
 
 const TEMPLATE: &str = "pages/settings/profile.html";
 
 pub async fn show(State(app): State<App>, SignedIn(viewer): SignedIn) -> Result<Response> {
+    render(&app, &viewer, None).await
+}
+
+/// The profile as it is, or as it was typed with what is wrong with it.
+async fn render(app: &App, viewer: &Viewer, refused: Option<(Edit, FieldErrors)>) -> Result<Response> {
     let mut tx = app.db.begin(viewer.actor()).await?;
     let known = profile::get(&mut tx, viewer.id).await?;
+    let avatar = avatar::standing(&mut tx, viewer.id).await?;
     tx.commit().await?;
-    let edit = Edit { username: known.username, display_name: known.display_name, bio: known.bio, links: known.links };
-    app.page(&viewer, TEMPLATE, &Page::new(&edit, FieldErrors::new()))
+    let has_avatar = known.avatar_key.is_some();
+    let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let (Edit { username, display_name, bio, mut links }, errors) = refused.unwrap_or_else(|| {
+        let edit = Edit { username: known.username, display_name: known.display_name, bio: known.bio, links: known.links };
+        (edit, FieldErrors::new())
+    });
+    links.resize(MAX_LINKS.max(links.len()), Link { label: String::new(), url: String::new() });
+    let page = Page { username: &username, display_name: &display_name, bio: &bio, links, has_avatar, avatar, errors };
+    app.page_with(status, viewer, TEMPLATE, &page)
 }
 
 pub async fn submit(State(app): State<App>, SignedIn(viewer): SignedIn, Form(typed): Form<Typed>) -> Result<Response> {
     let typed = Edit::from(typed);
     let edit = match profile::check(typed.clone()) {
         Ok(edit) => edit,
-        Err(faults) => return app.page_again(&viewer, TEMPLATE, &Page::new(&typed, beside_fields(faults))),
+        Err(faults) => return render(&app, &viewer, Some((typed, beside_fields(faults)))).await,
     };
     let mut tx = app.db.begin(Actor::User(viewer.id)).await?;
     match profile::update(&mut tx, viewer.id, &edit, app.now()).await {
         Ok(()) => tx.commit().await?,
         Err(ProfileError::Database(error)) => return Err(error.into()),
         Err(refusal) => {
+            drop(tx);
             let mut errors = FieldErrors::new();
             errors.add("username", refusal.to_string());
-            return app.page_again(&viewer, TEMPLATE, &Page::new(&typed, errors));
+            return render(&app, &viewer, Some((typed, errors))).await;
         }
     }
     Ok(page::flash(page::see_other("/dashboard/settings"), Flash::success("Your profile is saved.")))

@@ -1,6 +1,9 @@
-//! What a person bought: the library, one order with its downloads, the certificate of its licence, and the same by API.
+//! What a person bought: the library, one order with its downloads, the certificate of its licence, the devices that hold
+//! its seats, and the same by API.
 
 mod api;
+mod devices;
+mod keys;
 mod pages;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -20,6 +23,8 @@ pub fn pages() -> Router<App> {
         .route("/library/orders/{order}", get(pages::order))
         .route("/library/orders/{order}/certificate", get(pages::certificate))
         .route("/library/orders/{order}/download", post(pages::download))
+        .route("/library/orders/{order}/rotate-key", post(devices::rotate_on_page))
+        .route("/library/orders/{order}/devices/{device}/release", post(devices::release_on_page))
 }
 
 /// API of this area.
@@ -31,4 +36,10 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(api::show_order))
         .routes(routes!(api::show_marketplace_order))
         .routes(routes!(api::download))
+        .routes(routes!(devices::list_activations))
+        .routes(routes!(devices::release_activation))
+        .routes(routes!(devices::rotate_licence_key))
+        .routes(routes!(keys::activate_licence))
+        .routes(routes!(keys::deactivate_licence))
+        .routes(routes!(keys::validate_licence))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     api,
-    view::{LicenceCard, OrderCard, StateChoice, TimelineLine, VersionLine},
+    view::{DeviceLine, LicenceCard, OrderCard, SeatCount, StateChoice, TimelineLine, VersionLine},
 };
 use crate::{
     App, Error, Result,
@@ -19,7 +19,7 @@ use mywork::{
     catalog::licence::Rights,
     ids::VersionId,
     orders::{
-        download, licence,
+        activation, download, licence,
         order::{self, LIBRARY_PAGE, LibraryFilter, OrderKey, OrderState},
         timeline,
     },
@@ -101,6 +101,9 @@ struct OrderPage {
     licence: Option<LicenceCard>,
     rights: Rights,
     versions: Vec<VersionLine>,
+    devices: Vec<DeviceLine>,
+    /// With a licence.
+    seats: Option<SeatCount>,
     timeline: Vec<TimelineLine>,
     /// Where an unpaid order can still be paid.
     pay_path: Option<String>,
@@ -115,10 +118,12 @@ pub(super) async fn order(
     let mut tx = app.db.begin(viewer.actor()).await?;
     let order = order::find_bought(&mut tx, viewer.id, &OrderKey::from(key.as_str())).await?.ok_or(Error::NotFound("order"))?;
     let licence = licence::of_order(&mut tx, order.id).await?;
-    let versions = match &licence {
-        Some(licence) => download::versions(&mut tx, &order, licence).await?,
-        None => Vec::new(),
-    };
+    let (mut versions, mut devices, mut seats) = (Vec::new(), Vec::new(), None);
+    if let Some(licence) = &licence {
+        versions = download::versions(&mut tx, &order, licence).await?;
+        devices = activation::of_licence(&mut tx, licence.id).await?;
+        seats = Some(activation::seats(&mut tx, licence).await?.into());
+    }
     let timeline = timeline::of(&mut tx, order.id).await?;
     tx.commit().await?;
     let product = order.product_slug.clone().unwrap_or_else(|| order.product_id.to_string());
@@ -127,6 +132,8 @@ pub(super) async fn order(
         rights: order.licence.rights(),
         licence: licence.as_ref().map(LicenceCard::of),
         versions: versions.into_iter().map(VersionLine::of).collect(),
+        devices: devices.into_iter().map(DeviceLine::of).collect(),
+        seats,
         timeline: timeline.into_iter().map(TimelineLine::of).collect(),
         pay_path: (order.state == OrderState::Pending).then(|| format!("/checkout/{product}?checkout={}", order.checkout_id)),
     };
@@ -234,11 +241,14 @@ mod tests {
                     licence: licence.as_ref().map(LicenceCard::of),
                     rights: order.licence.rights(),
                     versions: licence.iter().map(|_| VersionLine::of(sample::version())).collect(),
+                    devices: licence.iter().map(|_| DeviceLine::of(sample::activation())).collect(),
+                    seats: licence.as_ref().map(|_| SeatCount { used: 1, limit: Some(1) }),
                     timeline: sample::events().into_iter().map(TimelineLine::of).collect(),
                     pay_path: (state == OrderState::Pending).then(|| "/checkout/a-starter?checkout=1".into()),
                 },
             );
             assert_eq!(html.contains("4.2 MB"), state.was_paid(), "{state:?}");
+            assert_eq!(html.contains("Ada&#x27;s laptop") && html.contains("1 of 1"), state.was_paid(), "{state:?}");
             assert!(html.contains("orders.fulfil #7") && html.contains("$299.00"));
         }
     }

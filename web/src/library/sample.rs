@@ -8,9 +8,10 @@ use chrono::{DateTime, Duration, Utc};
 use minijinja::{Value, context};
 use mywork::{
     catalog::licence::LicenceKind,
-    ids::{CheckoutId, LicenceId, OrderId, ProductId, UserId, VersionId},
+    ids::{ActivationId, CheckoutId, LicenceId, OrderId, ProductId, UserId, VersionId},
     money::{BasisPoints, Cents},
     orders::{
+        activation::Activation,
         download::Downloadable,
         licence::{Licence, LicenceState},
         order::{Order, OrderState},
@@ -71,6 +72,7 @@ pub(crate) fn licence(order: &Order) -> Licence {
         updates_until: Some(now() + Duration::days(365)),
         created_at: now(),
         revoked_reason: None,
+        revoked_by: None,
     }
 }
 
@@ -84,6 +86,16 @@ pub(crate) fn version() -> Downloadable {
         sha256: Some("ab".repeat(32)),
         released_at: Some(now()),
         remaining: 9,
+    }
+}
+
+pub(crate) fn activation() -> Activation {
+    Activation {
+        id: ActivationId::new(),
+        device: "4c4c4544-0042".into(),
+        name: "Ada's laptop".into(),
+        first_seen_at: now(),
+        last_seen_at: now(),
     }
 }
 

@@ -5,10 +5,11 @@ use crate::decimal::Dollars;
 use chrono::{DateTime, Duration, Utc};
 use mywork::{
     catalog::licence::LicenceKind,
-    ids::{OrderId, ProductId, VersionId},
+    ids::{ActivationId, OrderId, ProductId, VersionId},
     money::Cents,
     orders::{
         REFUND_WINDOW_DAYS,
+        activation::{Activation, Seats},
         download::Downloadable,
         licence::Licence,
         order::{Order, OrderState},
@@ -205,6 +206,68 @@ impl LicenceCard {
             updates_until: licence.updates_until,
             granted_at: licence.created_at,
         }
+    }
+}
+
+/// A licence as its seller and admins see it: what it opens, never its key.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct LicenceStanding {
+    #[schema(value_type = String, example = "standard")]
+    pub license_type: LicenceKind,
+    pub active: bool,
+    pub revoked_reason: Option<String>,
+    /// Of each version.
+    pub max_downloads: i32,
+    /// `null`: always.
+    pub updates_until: Option<DateTime<Utc>>,
+    pub granted_at: DateTime<Utc>,
+}
+
+impl LicenceStanding {
+    pub fn of(licence: &Licence) -> Self {
+        Self {
+            license_type: licence.kind,
+            active: licence.is_active(),
+            revoked_reason: licence.revoked_reason.clone(),
+            max_downloads: licence.max_downloads,
+            updates_until: licence.updates_until,
+            granted_at: licence.created_at,
+        }
+    }
+}
+
+/// A device on which the licence's key is active.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct DeviceLine {
+    #[schema(value_type = Uuid)]
+    pub id: ActivationId,
+    /// The fingerprint the program sent.
+    pub device: String,
+    /// Empty when the program gave none.
+    pub name: String,
+    pub first_seen_at: DateTime<Utc>,
+    pub last_seen_at: DateTime<Utc>,
+}
+
+impl DeviceLine {
+    pub fn of(activation: Activation) -> Self {
+        let Activation { id, device, name, first_seen_at, last_seen_at } = activation;
+        Self { id, device, name, first_seen_at, last_seen_at }
+    }
+}
+
+/// Devices on which a key is active, and may be.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(crate) struct SeatCount {
+    pub used: i64,
+    /// `null`: any number.
+    #[schema(example = 10)]
+    pub limit: Option<i64>,
+}
+
+impl From<Seats> for SeatCount {
+    fn from(Seats { used, limit }: Seats) -> Self {
+        Self { used, limit }
     }
 }
 

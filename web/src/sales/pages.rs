@@ -1,18 +1,22 @@
 //! A seller's sales: the list with the balance above it, and one sale with where every cent went.
 
+use super::intervene::{Acts, Typed};
 use crate::{
     App, Error, Result,
-    auth::SignedIn,
+    auth::{SignedIn, Viewer},
     form,
-    library::view::{OrderCard, StateChoice, TimelineLine},
+    library::view::{LicenceStanding, OrderCard, StateChoice, TimelineLine},
     openapi::{ByTime, List, Paging},
 };
 use axum::{extract::State, response::Response};
+use http::StatusCode;
 use mywork::{
+    db::Actor,
     ids::OrderId,
     ledger::balance,
     money::Cents,
     orders::{
+        licence,
         order::{self, OrderKey, OrderState},
         timeline,
     },
@@ -75,6 +79,7 @@ pub(super) async fn list(
 #[derive(Serialize)]
 struct SalePage {
     order: OrderCard,
+    acts: Acts,
     timeline: Vec<TimelineLine>,
 }
 
@@ -84,12 +89,27 @@ pub(super) async fn show(
     SignedIn(viewer): SignedIn,
     form::Path(key): form::Path<String>,
 ) -> Result<Response> {
+    render(&app, &viewer, &key, StatusCode::OK, Typed::default()).await
+}
+
+/// The sale's page, also after a form on it was refused.
+pub(super) async fn render(app: &App, viewer: &Viewer, key: &str, status: StatusCode, typed: Typed) -> Result<Response> {
     let mut tx = app.db.begin(viewer.actor()).await?;
-    let order = order::find_sold(&mut tx, viewer.id, &OrderKey::from(key.as_str())).await?.ok_or(Error::NotFound("order"))?;
+    let order = order::find_sold(&mut tx, viewer.id, &OrderKey::from(key)).await?.ok_or(Error::NotFound("order"))?;
     let timeline = timeline::of(&mut tx, order.id).await?;
     tx.commit().await?;
-    let context = SalePage { order: OrderCard::of(&order), timeline: timeline.into_iter().map(TimelineLine::of).collect() };
-    app.page(&viewer, "pages/sales/show.html", &context)
+    // The licence is the buyer's row; of it the seller is shown what it opens.
+    let mut tx = app.db.begin(Actor::System).await?;
+    let licence = licence::of_order(&mut tx, order.id).await?;
+    tx.commit().await?;
+    let acts = Acts {
+        address: format!("/dashboard/orders/{}", order.id),
+        licence: licence.as_ref().map(LicenceStanding::of),
+        is_undelivered: order.state == OrderState::Paid,
+        typed,
+    };
+    let context = SalePage { order: OrderCard::of(&order), acts, timeline: timeline.into_iter().map(TimelineLine::of).collect() };
+    app.page_with(status, viewer, "pages/sales/show.html", &context)
 }
 
 #[cfg(test)]
@@ -99,14 +119,48 @@ mod tests {
 
     #[test]
     fn a_sale_shows_every_share() {
-        let order = sample::order(OrderState::Fulfilled);
-        let html = sample::render(
-            "pages/sales/show.html",
-            &SalePage { order: OrderCard::of(&order), timeline: sample::events().into_iter().map(TimelineLine::of).collect() },
-        );
+        let html = sample::render("pages/sales/show.html", &page(OrderState::Fulfilled, true, Typed::default()));
         for part in ["$299.00", "$29.90", "$269.10", "$8.97", "10 %", "Ada &lt;Lovelace&gt;"] {
             assert!(html.contains(part), "{part}");
         }
+    }
+
+    fn page(state: OrderState, is_active: bool, typed: Typed) -> SalePage {
+        let order = sample::order(state);
+        let mut licence = sample::licence(&order);
+        if !is_active {
+            licence.state = licence::LicenceState::Revoked;
+            licence.revoked_reason = Some("Published <key>".into());
+        }
+        SalePage {
+            order: OrderCard::of(&order),
+            acts: Acts {
+                address: "/dashboard/orders/1".into(),
+                licence: Some(LicenceStanding::of(&licence)),
+                is_undelivered: state == OrderState::Paid,
+                typed,
+            },
+            timeline: sample::events().into_iter().map(TimelineLine::of).collect(),
+        }
+    }
+
+    #[test]
+    fn a_sale_offers_what_can_be_done_and_never_the_key() {
+        let show = |page: &SalePage| sample::render("pages/sales/show.html", page);
+        let active = show(&page(OrderState::Paid, true, Typed::default()));
+        for act in ["extend", "revoke", "deliver"] {
+            assert!(active.contains(&format!("action=\"/dashboard/orders/1/{act}\"")), "{act}");
+        }
+        let revoked = show(&page(OrderState::Fulfilled, false, Typed::default()));
+        assert!(revoked.contains("/dashboard/orders/1/restore") && revoked.contains("Published &lt;key&gt;"));
+        assert!(!revoked.contains("/dashboard/orders/1/extend") && !revoked.contains("/dashboard/orders/1/deliver"));
+        for html in [active, revoked] {
+            assert!(!html.contains("ABCDE"), "a seller reads no key");
+        }
+        let mut typed = Typed { downloads: "many".into(), ..Typed::default() };
+        typed.errors.add("downloads", "Write a number from 1 to 100.");
+        let again = show(&page(OrderState::Fulfilled, true, typed));
+        assert!(again.contains("Write a number from 1 to 100.") && again.contains("value=\"many\""));
     }
 
     #[test]

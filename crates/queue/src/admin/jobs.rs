@@ -210,6 +210,15 @@ pub struct Progress {
     pub updated_at: DateTime<Utc>,
 }
 
+/// A job that serves or served an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Serving {
+    /// Its number.
+    pub id: JobId,
+    /// Where it is in its life.
+    pub state: JobState,
+}
+
 /// Jobs by `filter`, newest first.
 ///
 /// # Errors
@@ -248,6 +257,33 @@ pub async fn attempts(c: &mut PgConnection, id: JobId) -> Result<Vec<AttemptRow>
         ORDER BY a.lease
         "#,
         id.0,
+    )
+    .fetch_all(c)
+    .await
+}
+
+/// The jobs of one kind that serve an object: unfinished ones, then those that are over, each the newest first; at most ten.
+/// Asks the indexes by subject only, so that it is quick however long the history.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn serving(c: &mut PgConnection, kind: &str, subject: &Subject) -> Result<Vec<Serving>, sqlx::Error> {
+    sqlx::query_as!(
+        Serving,
+        r#"
+        SELECT id AS "id!: JobId", state AS "state!: JobState"
+        FROM (
+          SELECT id, kind, state, false AS is_over FROM queue.jobs WHERE subject_kind = $2 AND subject_id = $3
+          UNION ALL
+          SELECT id, kind, state, true FROM queue.finished_jobs WHERE subject_kind = $2 AND subject_id = $3
+        ) AS job
+        WHERE kind = $1
+        ORDER BY is_over, id DESC
+        LIMIT 10
+        "#,
+        kind,
+        subject.kind.as_ref(),
+        subject.id,
     )
     .fetch_all(c)
     .await

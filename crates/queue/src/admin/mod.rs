@@ -9,6 +9,6 @@ mod overview;
 mod queues;
 
 pub use acts::{ActError, Cancelled, cancel, discard, edit_args, enqueue_raw, reschedule, retry};
-pub use jobs::{AttemptRow, JobDetail, JobFilter, JobRow, JobState, Progress, attempts, find, list};
+pub use jobs::{AttemptRow, JobDetail, JobFilter, JobRow, JobState, Progress, Serving, attempts, find, list, serving};
 pub use overview::{ErrorGroup, KindCount, Overview, QueueRow, StateCount, WorkerRow, errors, overview, workers};
 pub use queues::{pause, resume};

@@ -7,7 +7,11 @@ use crate::{
     store::{Fault, Verdict},
 };
 use apalis_core::error::BoxDynError;
-use std::fmt;
+use std::{fmt, time::Duration};
+
+/// Longest wait a handler can ask for. It knows the delay from a vendor's answer more often than not, and a vendor that is
+/// wrong about its clock would put the job off for decades. Who wants to wait longer looks once a day and waits again.
+pub(crate) const LONGEST_WISH: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A failure on its way through tower's services, which want a standard error.
 #[derive(Debug)]
@@ -40,7 +44,7 @@ pub(crate) fn verdict(
 ) -> Verdict {
     let failure = match answer {
         Ok(Outcome::Done) => return Verdict::Done,
-        Ok(Outcome::Snooze(delay)) => return Verdict::Snoozed(delay),
+        Ok(Outcome::Snooze(delay)) => return Verdict::Snoozed(delay.min(LONGEST_WISH)),
         Ok(Outcome::Cancel(reason)) => return Verdict::Cancelled { reason: Some(reason), fault: None },
         Err(failure) => failure,
     };
@@ -54,7 +58,7 @@ pub(crate) fn verdict(
     match failure.then {
         Then::Dead => Verdict::Dead(fault),
         _ if attempt >= limit => Verdict::Dead(fault),
-        Then::RetryIn(delay) => Verdict::Retried { delay, fault },
+        Then::RetryIn(delay) => Verdict::Retried { delay: delay.min(LONGEST_WISH), fault },
         Then::Backoff => Verdict::Retried { delay: backoff.delay(attempt), fault },
     }
 }
@@ -62,7 +66,6 @@ pub(crate) fn verdict(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn judged(answer: crate::Result, attempt: i16, stopped: Option<Why>) -> &'static str {
         verdict(answer, "kind", attempt, 3, Backoff::DEFAULT, stopped.as_ref()).outcome()
@@ -81,6 +84,15 @@ mod tests {
         let answer = Err(Failure::retry_in(delay, anyhow::anyhow!("429")));
         let verdict = verdict(answer, "kind", 1, 3, Backoff::DEFAULT, None);
         assert!(matches!(verdict, Verdict::Retried { delay: d, .. } if d == delay));
+    }
+
+    #[test]
+    fn nobody_is_put_off_for_longer_than_a_day() {
+        let judged = |answer| verdict(answer, "kind", 1, 3, Backoff::DEFAULT, None);
+        let until_2080 = Duration::from_secs(3_471_292_800);
+        let asked = judged(Err(Failure::retry_in(until_2080, anyhow::anyhow!("429"))));
+        assert!(matches!(asked, Verdict::Retried { delay: LONGEST_WISH, .. }));
+        assert_eq!(judged(Ok(Outcome::Snooze(Duration::MAX))), Verdict::Snoozed(LONGEST_WISH));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::{
     store::{self, Fault, Settled, Verdict},
 };
 use futures::FutureExt;
+use sqlx::error::DatabaseError;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -27,55 +28,81 @@ pub(crate) async fn run(engine: Arc<Engine>, mut inbox: UnboundedReceiver<Settle
         if batch.is_empty() {
             return; // `biased`: only when nothing was waiting any more
         }
-        write(&engine, Arc::new(batch), &closing).await;
+        write(&engine, batch, &mut Patient::until(&closing)).await;
         engine.nudge.notify_one();
     }
 }
 
-async fn write(engine: &Arc<Engine>, batch: Arc<Vec<Settled>>, closing: &CancellationToken) {
-    let mut patience = Patience::new();
-    let mut last_words = None;
-    loop {
-        match try_write(engine, Arc::clone(&batch)).await {
+/// Writes a batch, row by row where it cannot be stored as a whole.
+async fn write(engine: &Arc<Engine>, batch: Vec<Settled>, patient: &mut Patient<'_>) {
+    let batch = Arc::new(batch);
+    if let Err(error) = patient.store(engine, &batch).await {
+        tracing::error!(%error, runs = batch.len(), "verdicts cannot be stored; writing them one by one");
+        for settled in batch.iter() {
+            write_one(engine, settled, patient).await;
+        }
+    }
+}
+
+/// A verdict that cannot be stored is stored without its details; and if that cannot be either, the job is dead, and a person
+/// sees it, rather than running for ever.
+async fn write_one(engine: &Arc<Engine>, settled: &Settled, patient: &mut Patient<'_>) {
+    let Err(error) = patient.store(engine, &Arc::new(vec![settled.clone()])).await else { return };
+    let fault = || Fault::new("queue", "unstorable", &anyhow::anyhow!("what the run left could not be stored: {error}"));
+    let bare = match &settled.verdict {
+        Verdict::Cancelled { .. } => Verdict::Cancelled { reason: None, fault: None },
+        Verdict::Dead(_) => Verdict::Dead(fault()),
+        Verdict::Retried { delay, .. } => Verdict::Retried { delay: *delay, fault: fault() },
+        plain => plain.clone(),
+    };
+    for verdict in [bare, Verdict::Dead(fault())] {
+        let without = Settled { verdict, log: None, ..settled.clone() };
+        match patient.store(engine, &Arc::new(vec![without])).await {
             Ok(()) => return,
-            Err(sqlx::Error::Database(error)) if unstorable(error.as_ref()) => {
-                tracing::error!(%error, runs = batch.len(), "verdicts cannot be stored; writing them one by one");
-                return one_by_one(engine, &batch).await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, runs = batch.len(), "verdicts cannot be written; trying again");
-                let out_of_time =
-                    closing.is_cancelled() && Instant::now() > *last_words.get_or_insert_with(|| Instant::now() + LAST_WORDS);
-                if out_of_time {
-                    return;
+            Err(error) => tracing::error!(job = settled.id, %error, "a verdict cannot be stored even without its details"),
+        }
+    }
+}
+
+/// Goes on trying until the database takes the rows or says that it never will; in a process that stops, for a while.
+struct Patient<'a> {
+    closing: &'a CancellationToken,
+    last_words: Option<Instant>,
+}
+
+impl<'a> Patient<'a> {
+    fn until(closing: &'a CancellationToken) -> Self {
+        Self { closing, last_words: None }
+    }
+
+    /// Whether the rows need no more attention: they are stored, or time is up and others will rescue them.
+    ///
+    /// # Errors
+    /// When the fault lies in the rows (classes 22 and 23), which no retry mends.
+    async fn store(&mut self, engine: &Arc<Engine>, rows: &Arc<Vec<Settled>>) -> Result<(), Box<dyn DatabaseError>> {
+        let mut patience = Patience::new();
+        loop {
+            match try_write(engine, Arc::clone(rows)).await {
+                Ok(()) => return Ok(()),
+                Err(sqlx::Error::Database(error)) if unstorable(error.as_ref()) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, runs = rows.len(), "verdicts cannot be written; trying again");
+                    if self.is_out_of_time() {
+                        return Ok(());
+                    }
+                    patience.wait().await;
                 }
-                patience.wait().await;
             }
         }
     }
-}
 
-/// A fault of the data (classes 22 and 23), which no retry mends.
-fn unstorable(error: &dyn sqlx::error::DatabaseError) -> bool {
-    error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
-}
-
-/// A verdict that cannot be stored is stored without its details.
-async fn one_by_one(engine: &Arc<Engine>, batch: &[Settled]) {
-    for settled in batch {
-        let Err(error) = try_write(engine, Arc::new(vec![settled.clone()])).await else { continue };
-        let fault = || Fault::new("queue", "unstorable", &anyhow::anyhow!("what the run left could not be stored: {error}"));
-        let verdict = match &settled.verdict {
-            Verdict::Cancelled { .. } => Verdict::Cancelled { reason: None, fault: None },
-            Verdict::Dead(_) => Verdict::Dead(fault()),
-            Verdict::Retried { delay, .. } => Verdict::Retried { delay: *delay, fault: fault() },
-            plain => plain.clone(),
-        };
-        let bare = Settled { verdict, log: None, ..settled.clone() };
-        if let Err(error) = try_write(engine, Arc::new(vec![bare])).await {
-            tracing::error!(job = settled.id, %error, "a verdict is lost; the job runs again when this process stops");
-        }
+    fn is_out_of_time(&mut self) -> bool {
+        self.closing.is_cancelled() && Instant::now() > *self.last_words.get_or_insert_with(|| Instant::now() + LAST_WORDS)
     }
+}
+
+fn unstorable(error: &dyn DatabaseError) -> bool {
+    error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
 async fn try_write(engine: &Arc<Engine>, batch: Arc<Vec<Settled>>) -> Result<(), sqlx::Error> {

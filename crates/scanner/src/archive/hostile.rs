@@ -15,6 +15,12 @@ pub(crate) struct Member {
     pub local_name: Option<Vec<u8>>,
     /// Announced size, where it differs from the true one.
     pub announced: Option<u32>,
+    /// Extra field of both headers.
+    pub extra: Vec<u8>,
+    /// Bytes that are counted among the packed data, behind the end of what is packed.
+    pub trailing: Vec<u8>,
+    /// Whether the directory knows of it.
+    pub listed: bool,
 }
 
 impl Member {
@@ -27,6 +33,9 @@ impl Member {
             mode: 0o100_644,
             local_name: None,
             announced: None,
+            extra: Vec::new(),
+            trailing: Vec::new(),
+            listed: true,
         }
     }
 }
@@ -43,7 +52,8 @@ pub(crate) fn zip(members: &[Member]) -> Vec<u8> {
         let offset = u32::try_from(out.len()).expect("small");
         let mut crc = Crc::new();
         crc.update(&member.data);
-        let packed = if member.deflate { deflate(&member.data) } else { member.data.clone() };
+        let mut packed = if member.deflate { deflate(&member.data) } else { member.data.clone() };
+        packed.extend(&member.trailing);
         let size = member.announced.unwrap_or(u32::try_from(member.data.len()).expect("small"));
         let fields = |name: &[u8]| {
             let mut bytes = Vec::new();
@@ -55,14 +65,18 @@ pub(crate) fn zip(members: &[Member]) -> Vec<u8> {
             bytes.extend(u32::try_from(packed.len()).expect("small").to_le_bytes());
             bytes.extend(size.to_le_bytes());
             bytes.extend(u16::try_from(name.len()).expect("short").to_le_bytes());
-            bytes.extend(0u16.to_le_bytes()); // extra field
+            bytes.extend(u16::try_from(member.extra.len()).expect("short").to_le_bytes());
             bytes
         };
         let local_name = member.local_name.as_ref().unwrap_or(&member.name);
         out.extend(b"PK\x03\x04");
         out.extend(fields(local_name));
         out.extend(local_name);
+        out.extend(&member.extra);
         out.extend(&packed);
+        if !member.listed {
+            continue;
+        }
 
         directory.extend(b"PK\x01\x02");
         directory.extend((3u16 << 8 | 20).to_le_bytes()); // made on Unix
@@ -71,8 +85,10 @@ pub(crate) fn zip(members: &[Member]) -> Vec<u8> {
         directory.extend((member.mode << 16).to_le_bytes());
         directory.extend(offset.to_le_bytes());
         directory.extend(&member.name);
+        directory.extend(&member.extra);
     }
-    let (count, start) = (u16::try_from(members.len()).expect("few"), u32::try_from(out.len()).expect("small"));
+    let listed = members.iter().filter(|member| member.listed).count();
+    let (count, start) = (u16::try_from(listed).expect("few"), u32::try_from(out.len()).expect("small"));
     out.extend(&directory);
     out.extend(b"PK\x05\x06\0\0\0\0");
     out.extend(count.to_le_bytes());
@@ -81,6 +97,18 @@ pub(crate) fn zip(members: &[Member]) -> Vec<u8> {
     out.extend(start.to_le_bytes());
     out.extend(0u16.to_le_bytes());
     out
+}
+
+/// The extra field that gives an entry with the header's name `old` the name `new`, for programs that honour it.
+pub(crate) fn unicode_path(old: &str, new: &str) -> Vec<u8> {
+    let mut crc = Crc::new();
+    crc.update(old.as_bytes());
+    let mut field = 0x7075u16.to_le_bytes().to_vec();
+    field.extend(u16::try_from(new.len() + 5).expect("short").to_le_bytes());
+    field.push(1);
+    field.extend(crc.sum().to_le_bytes());
+    field.extend(new.as_bytes());
+    field
 }
 
 /// A tar.gz with whatever `build` writes into it, followed by `tail`.

@@ -5,6 +5,7 @@
 //! does not read is read after it, so that an archive only counts as whole when all of it decoded and its sums agree.
 
 mod content;
+mod layout;
 mod path;
 mod register;
 mod source;

@@ -29,7 +29,10 @@ pub(super) fn walk<R: Read + Seek>(
                 match kind {
                     EntryType::GNULongName => long_name = Some(gnu_name(&mut entry)?),
                     EntryType::XHeader => long_name = pax_name(&mut entry)?.or(long_name),
-                    EntryType::XGlobalHeader => drop(pax_name(&mut entry)?),
+                    EntryType::XGlobalHeader if pax_name(&mut entry)?.is_some() => {
+                        return Err(Refusal::Inconsistent { detail: "one pax header names all its files".to_owned() });
+                    }
+                    EntryType::XGlobalHeader => {}
                     _ => drop(header_text(&mut entry)?),
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::{
     Content, Format, Source, Visitor, Walked,
-    hostile::{Member, gzip, tar_entry, tar_gz, zip, zip_of},
+    hostile::{Member, gzip, tar_entry, tar_gz, unicode_path, zip, zip_of},
     walk,
 };
 use crate::{Limits, Refusal, limits::Budget};
@@ -79,16 +79,21 @@ fn an_ordinary_zip_program_is_understood() {
         writer.write_all(b"print(1)").expect("memory");
         writer.finish().expect("memory").into_inner()
     };
-    let streamed = {
-        let mut writer = ZipWriter::new_stream(Vec::new()); // sizes follow the data
-        writer.start_file("src/ünï.py", SimpleFileOptions::default()).expect("memory");
-        writer.write_all(b"print(1)").expect("memory");
-        writer.finish().expect("memory").into_inner()
-    };
-    for bytes in [seekable, streamed] {
+    for bytes in [seekable, streamed()] {
         let walked = read(&bytes, &Limits::default(), &mut Keep::default()).expect("honest");
         assert_eq!(walked.files, [crate::FileEntry { path: "src/ünï.py".to_owned(), size: 8 }]);
     }
+}
+
+/// As a program writes it that cannot go back: sizes follow the data.
+fn streamed() -> Vec<u8> {
+    use ::zip::{ZipWriter, write::SimpleFileOptions};
+    use std::io::Write;
+
+    let mut writer = ZipWriter::new_stream(Vec::new());
+    writer.start_file("src/ünï.py", SimpleFileOptions::default()).expect("memory");
+    writer.write_all(b"print(1)").expect("memory");
+    writer.finish().expect("memory").into_inner()
 }
 
 #[test]
@@ -133,7 +138,7 @@ fn bombs_are_refused_before_they_unfold() {
     assert_eq!(refused(&zip(&[Member::new("bomb", zeros.clone())])), "archive.ratio");
     assert_eq!(refused(&tar_gz(|b| tar_entry(b, EntryType::Regular, "bomb", &zeros), b"")), "archive.ratio");
     let modest = Member { announced: Some(100), ..Member::new("modest", zeros) };
-    assert_eq!(refused(&zip(&[modest])), "archive.damaged", "nothing beyond what was announced is unpacked");
+    assert_eq!(refused(&zip(&[modest])), "archive.inconsistent", "nothing beyond what was announced is unpacked");
 }
 
 #[test]
@@ -202,6 +207,69 @@ fn lies_between_headers_are_refused() {
     hidden.extend(zip_of(&[("shown", "y")]));
     assert_eq!(refused(&hidden), "archive.inconsistent");
     assert_eq!(refused(&tar_gz(|b| tar_entry(b, EntryType::Regular, "a", b"x"), b"hidden")), "archive.inconsistent");
+}
+
+#[test]
+fn nothing_hides_between_what_is_listed() {
+    let (readme, hidden) = (Member::new("README.md", "# x"), Member { listed: false, ..Member::new("../shell.php", "<?php") });
+    let last = Member::new("src/a.py", "print(1)");
+    assert_eq!(refused(&zip(&[hidden.clone(), readme.clone()])), "archive.inconsistent");
+    assert_eq!(refused(&zip(&[readme.clone(), hidden.clone(), last.clone()])), "archive.inconsistent");
+    assert_eq!(refused(&zip(&[readme.clone(), hidden.clone()])), "archive.inconsistent");
+
+    // Inside the packed data of a listed file, behind the end of what is packed there; and of a folder, which nobody reads.
+    let entry = zip(&[hidden]);
+    let entry = &entry[..find(&entry, b"PK\x05\x06", 0)];
+    for deflate in [true, false] {
+        let host = Member { deflate, trailing: entry.to_vec(), ..readme.clone() };
+        assert_eq!(refused(&zip(&[host])), "archive.inconsistent");
+    }
+    let folder = Member { trailing: entry.to_vec(), ..Member::new("src/", "") };
+    assert_eq!(refused(&zip(&[readme.clone(), folder])), "archive.inconsistent");
+
+    // In the place of what follows data of unknown length; and an entry that the directory holds and does not count.
+    let mut counted = zip(&[readme, last]);
+    let end = find(&counted, b"PK\x05\x06", 0);
+    counted[end + 8] = 1;
+    counted[end + 10] = 1;
+    assert_eq!(refused(&counted), "archive.inconsistent");
+    let mut lying = streamed();
+    let descriptor = find(&lying, b"PK\x07\x08", 0);
+    lying[descriptor + 5] ^= 0xff;
+    assert_eq!(refused(&lying), "archive.inconsistent");
+}
+
+#[test]
+fn an_entry_has_one_name() {
+    let named = |name: &str, other: &str| Member { extra: unicode_path(name, other), ..Member::new(name, "x") };
+    assert_eq!(refused(&zip(&[named("../../.bashrc", "README.md")])), "archive.inconsistent");
+    assert_eq!(refused(&zip(&[named("README.md", "../../.bashrc")])), "archive.inconsistent");
+    let mut stale = named("README.md", "../../.bashrc");
+    stale.extra[5] ^= 0xff; // a sum that does not fit: some programs look at it, some do not
+    assert_eq!(refused(&zip(&[stale])), "archive.inconsistent");
+    let mut twice = named("README.md", "../../.bashrc");
+    twice.extra.extend(unicode_path("README.md", "README.md"));
+    assert_eq!(refused(&zip(&[twice])), "archive.inconsistent");
+    let same = zip(&[named("ünï.py", "ünï.py")]); // as zip does on Linux
+    assert_eq!(read(&same, &Limits::default(), &mut Skip).expect("honest").files[0].path, "ünï.py");
+}
+
+#[test]
+fn one_header_does_not_name_all_files_of_a_tar() {
+    let global = |record: &[u8]| {
+        tar_gz(
+            |b| {
+                tar_entry(b, EntryType::XGlobalHeader, "pax_global_header", record);
+                tar_entry(b, EntryType::Regular, "a", b"x");
+                tar_entry(b, EntryType::Regular, "b", b"y");
+            },
+            b"",
+        )
+    };
+    assert_eq!(refused(&global(b"21 path=../../.bashrc\n")), "archive.damaged", "a record that miscounts itself");
+    assert_eq!(refused(&global(b"22 path=../../.bashrc\n")), "archive.inconsistent");
+    let comment = global(b"19 comment=0123456\n"); // as `git archive` notes its commit
+    assert_eq!(read(&comment, &Limits::default(), &mut Skip).expect("honest").files.len(), 2);
 }
 
 #[test]

@@ -164,9 +164,9 @@ fn still(s: &mut Stage<'_>, frame: Rect, hue: [u8; 3]) {
     let (cx, floor) = (frame.x + frame.w / 2.0, frame.y + frame.h - 18.0);
     match s.chance.below(3) {
         0 => {
-            s.canvas.disc((frame.x + frame.w * 0.72, frame.y + 42.0), 18.0, mix(hue, [255; 3], 0.55), 1.0);
-            let peaks = [(0.0, 86.0), (46.0, 52.0), (84.0, 84.0), (132.0, 40.0), (206.0, 92.0)];
-            let points: Vec<_> = peaks.iter().map(|(x, y)| (frame.x + x, frame.y + y)).collect();
+            s.canvas.disc((frame.x + frame.w * 0.74, frame.y + frame.h * 0.26), frame.h * 0.13, mix(hue, [255; 3], 0.55), 1.0);
+            let peaks = [(0.0, 0.64), (0.22, 0.39), (0.41, 0.63), (0.64, 0.3), (1.0, 0.69)];
+            let points: Vec<_> = peaks.iter().map(|(x, y)| (frame.x + x * frame.w, frame.y + y * frame.h)).collect();
             s.canvas.area(&points, frame.y + frame.h, mix(hue, [255; 3], 0.15), 0.8);
         }
         1 => {

@@ -87,7 +87,7 @@ pub(super) fn pipeline(s: &mut Stage<'_>) {
 
 fn node(s: &mut Stage<'_>, x: f32, y: f32, last: bool) {
     let frame = rect(x - 108.0, y - 47.0, 216.0, 94.0, 18.0);
-    s.canvas.shadow(frame, 40.0, 0.55);
+    s.canvas.shadow(frame, 22.0, 0.5);
     s.canvas.fill(frame, if last { mix(SURFACE, s.palette.accent, 0.3) } else { SURFACE }, 1.0);
     s.canvas.stroke(frame, 2.0, if last { s.palette.accent } else { EDGE }, 1.0);
     let hue = s.chance.pick(&[s.palette.accent, s.palette.second, BLUE, GREEN, YELLOW, VIOLET]);

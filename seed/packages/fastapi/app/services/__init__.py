@@ -1,0 +1,1 @@
+"""Rules. Nothing here knows about HTTP."""

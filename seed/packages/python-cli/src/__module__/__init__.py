@@ -1,0 +1,3 @@
+"""{{ name }}: {{ short }}"""
+
+__version__ = "{{ version }}"
