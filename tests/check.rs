@@ -46,7 +46,9 @@ async fn what_is_taken_away_is_named_with_what_to_do() {
     let dead = format!("http://127.0.0.1:{}/", free_port());
     let no_database = format!("postgres://app@127.0.0.1:{}/mywork", free_port());
 
-    let cases: [(&str, &str, &[(&str, &str)]); 6] = [
+    // A setting, a value that takes the dependency away, and the checks that then fail with these words.
+    type Case<'a> = (&'static str, &'a str, &'static [(&'static str, &'static str)]);
+    let cases: [Case<'_>; 6] = [
         (
             "DATABASE_URL",
             &no_database,

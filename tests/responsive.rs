@@ -134,7 +134,7 @@ impl Line {
             (0..LINE / 4).map(|n| DiscardObjects { keys: vec![format!("uploads/{n}")], multipart: None }).collect();
         mywork_queue::enqueue_many(&mut tx, &packages).await.unwrap();
         mywork_queue::enqueue_many(&mut tx, &objects).await.unwrap();
-        mywork_queue::enqueue_many(&mut tx, &vec![ReleaseHold {}; LINE / 4]).await.unwrap();
+        mywork_queue::enqueue_many(&mut tx, &[ReleaseHold {}; LINE / 4]).await.unwrap();
         tx.commit().await.unwrap();
         Self::seen(stage, LINE).await
     }

@@ -1,10 +1,10 @@
 //! How often a product is looked at: people count, programs and the seller do not; what was counted is handed over some seconds
 //! late as one job, and a batch counts once, however often it is run.
 //!
-//! Proves: PROD-10
+//! Proves: SELLER-03 (views)
 
 use crate::support::{package, stage::Stage, until};
-use mywork::analytics::{jobs::CountViews, views};
+use mywork::analytics::views;
 use reqwest::header;
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -33,14 +33,10 @@ async fn people_who_look_are_counted_once() {
     .await;
 
     // The same batch once more, as after a worker that was killed when it had all but said so.
-    let args: serde_json::Value =
-        sqlx::query_scalar("SELECT args FROM queue.jobs WHERE kind = 'analytics.count_views' ORDER BY id LIMIT 1")
-            .fetch_one(&mut stage.look().await)
-            .await
-            .expect("the job is kept");
-    let batch: CountViews = serde_json::from_value(args).expect("its payload");
+    let batch = stage.text("SELECT id::text FROM view_batches ORDER BY id LIMIT 1").await.parse().expect("a name");
+    let product = listing.product.parse().expect("an id");
     let mut look = stage.look().await;
-    let fresh = views::count(&mut look, batch.batch, &batch.counts, chrono::Utc::now()).await.expect("the database answers");
+    let fresh = views::count(&mut look, batch, &[(product, 3)], chrono::Utc::now()).await.expect("the database answers");
     assert!(!fresh);
     assert_eq!(stage.count(seen).await, 3);
 }

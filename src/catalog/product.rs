@@ -10,8 +10,8 @@
 //! ```
 //! `deleted` is soft: buyers keep what they bought. Every move is in the audit log, written by the act that makes it.
 
-use super::{Error, withhold};
 use super::text::clean;
+use super::{Error, withhold};
 use crate::audit::{self, Origin};
 use crate::db::Actor;
 use crate::ids::{CategoryId, ProductId, UserId, VersionId};

@@ -89,15 +89,24 @@ pub enum BadUsername {
 /// # Errors
 /// When it is too short or long, has other characters, or is reserved.
 pub fn normal(name: &str) -> Result<String, BadUsername> {
+    let name = well_formed(name)?;
+    if RESERVED.contains(&name.as_str()) {
+        return Err(BadUsername::Reserved);
+    }
+    Ok(name)
+}
+
+/// The same without regard to reserved words, which the house itself may carry.
+///
+/// # Errors
+/// When it is too short or long, or has other characters.
+pub fn well_formed(name: &str) -> Result<String, BadUsername> {
     let name = name.trim().to_lowercase();
     if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-') {
         return Err(BadUsername::Characters);
     }
     if !(3..=50).contains(&name.len()) {
         return Err(BadUsername::Length);
-    }
-    if RESERVED.contains(&name.as_str()) {
-        return Err(BadUsername::Reserved);
     }
     Ok(name)
 }
@@ -128,6 +137,7 @@ mod tests {
         assert_eq!(normal("me"), Err(BadUsername::Length));
         assert_eq!(normal("Admin"), Err(BadUsername::Reserved));
         assert_eq!(normal("sign-in"), Err(BadUsername::Reserved));
+        assert_eq!(well_formed("admin"), Ok("admin".into()));
     }
 
     #[test]

@@ -85,7 +85,9 @@ pub enum OpenError {
     LicenceNotOffered(LicenceKind),
     #[error("You already own this product with the {} licence: it is in your library as order {}.", .0.kind.as_str(), .0.order_number)]
     AlreadyOwned(licence::Held),
-    #[error("This checkout was closed while the payment was being prepared, because its price changed or its time was over. Nothing was charged. Start again.")]
+    #[error(
+        "This checkout was closed while the payment was being prepared, because its price changed or its time was over. Nothing was charged. Start again."
+    )]
     Closed,
     #[error("A card payment is at least {MIN_CARD_TOTAL}, and this licence costs {0}. It cannot be bought with a card.")]
     TooSmallForACard(Cents),
@@ -458,12 +460,10 @@ pub async fn record_intent(
     .await?
     .rows_affected();
     if recorded == 0 {
-        let closed = sqlx::query_scalar!(
-            r#"SELECT state = 'expired' AS "closed!" FROM checkouts WHERE id = $1"#,
-            checkout as CheckoutId,
-        )
-        .fetch_one(conn)
-        .await?;
+        let closed =
+            sqlx::query_scalar!(r#"SELECT state = 'expired' AS "closed!" FROM checkouts WHERE id = $1"#, checkout as CheckoutId,)
+                .fetch_one(conn)
+                .await?;
         return Err(if closed { OpenError::Closed } else { sqlx::Error::RowNotFound.into() });
     }
     command::succeed(conn, command, &json!({ "payment_intent": intent_id }), now).await?;

@@ -15,6 +15,6 @@ pub async fn until(what: &str, mut happened: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !happened().await {
         assert!(Instant::now() < deadline, "a minute passed and still not: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

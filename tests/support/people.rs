@@ -80,10 +80,7 @@ impl Stage {
     /// Uploads a package as the page's script does, straight to the storage, and returns the new version's id.
     pub async fn uploads(&self, seller: &Person, product: &str, number: &str, package: &[u8]) -> String {
         let upload = self.sends_package(seller, product, number, package).await;
-        let about = json!({ "version": { "number": number, "changelog": "The first one." } });
-        let (status, done) = seller.calls(Method::POST, &format!("/api/uploads/{upload}/complete"), Some(&about)).await;
-        assert!(status.is_success(), "{status} {done}");
-        text(&done["version"], "id")
+        self.completes(seller, &upload, number).await
     }
 
     /// Brings a package to the storage and returns the upload's id; it is not declared complete yet.
@@ -100,6 +97,14 @@ impl Stage {
             .expect("the storage answers");
         assert!(put.status().is_success(), "{}", put.text().await.unwrap_or_default());
         text(&upload, "id")
+    }
+
+    /// Declares a package complete and returns the new version's id.
+    pub async fn completes(&self, seller: &Person, upload: &str, number: &str) -> String {
+        let about = json!({ "version": { "number": number, "changelog": "The first one." } });
+        let (status, done) = seller.calls(Method::POST, &format!("/api/uploads/{upload}/complete"), Some(&about)).await;
+        assert!(status.is_success(), "{status} {done}");
+        text(&done["version"], "id")
     }
 
     /// A product that is on sale: drafted, uploaded, checked, approved.

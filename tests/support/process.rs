@@ -148,7 +148,7 @@ impl Drop for Process {
 
 fn command(folder: &Path, environment: &Environment, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mywork"));
-    command.args(arguments).env_clear().envs(environment).current_dir(folder).stdin(Stdio::null());
+    command.args(arguments).env_clear().env("NO_COLOR", "1").envs(environment).current_dir(folder).stdin(Stdio::null());
     command
 }
 

@@ -150,7 +150,7 @@ impl FieldErrors {
         self
     }
 
-    /// The error, or `None` when it was added: `let cents = errors.ok("price", form::dollars(&form.price));`
+    /// The error, or `None` when it was added: `let cents = errors.ok("price", parse_dollars(&form.price));`
     pub fn ok<T, E: std::fmt::Display>(&mut self, field: &str, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.add(field, error.to_string())).ok()
     }

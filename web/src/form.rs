@@ -8,7 +8,6 @@ use crate::{App, Error, FieldErrors};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use http::{StatusCode, header, request::Parts};
-use mywork::money::Cents;
 use serde::{
     Deserializer,
     de::{DeserializeOwned, IntoDeserializer, Visitor, value::Error as ValueError},
@@ -90,7 +89,8 @@ pub fn parse<T: DeserializeOwned>(encoded: &[u8]) -> Result<T, FieldErrors> {
     for (name, value) in url::form_urlencoded::parse(encoded) {
         // Lists may be written the way PHP and jQuery do.
         let name = name.strip_suffix("[]").map_or_else(|| name.to_string(), str::to_owned);
-        fields.entry(name).or_default().push(value.replace("\r\n", "\n"));
+        // Postgres stores every character but one, which nobody types.
+        fields.entry(name).or_default().push(value.replace("\r\n", "\n").replace('\0', ""));
     }
     let map = serde::de::value::MapDeserializer::new(fields.into_iter().map(|(name, values)| (name, Values(values))));
     serde_path_to_error::deserialize::<_, T>(map)
@@ -217,23 +217,6 @@ impl<'de> Deserializer<'de> for Values {
     }
 }
 
-/// Dollars as people type them: `299`, `$1,299.50`.
-///
-/// # Errors
-/// A sentence for the field.
-pub fn dollars(typed: &str) -> Result<Cents, &'static str> {
-    const SENTENCE: &str = "Write an amount in dollars, such as 49 or 49.90.";
-    let plain: String = typed.trim().trim_start_matches('$').chars().filter(|c| *c != ',' && *c != ' ').collect();
-    let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
-    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || whole.len() > 12 || fraction.len() > 2 || !digits(whole) || !digits(fraction) {
-        return Err(SENTENCE);
-    }
-    let whole: i64 = whole.parse().map_err(|_| SENTENCE)?;
-    let fraction: i64 = format!("{fraction:0<2}").parse().map_err(|_| SENTENCE)?;
-    Ok(Cents(whole * 100 + fraction))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,15 +269,5 @@ mod tests {
         let errors = parse_json::<Product>(br#"{"title":7,"kind":"code"}"#).unwrap_err();
         assert_eq!(field(&errors), ("title".into(), "Invalid type: integer `7`, expected a string.".into()));
         assert_eq!(field(&parse_json::<Product>(b"{").unwrap_err()).0, "");
-    }
-
-    #[test]
-    fn dollars_are_read_to_the_cent() {
-        assert_eq!(dollars(" $1,299.5 "), Ok(Cents(129_950)));
-        assert_eq!(dollars("49"), Ok(Cents(4_900)));
-        assert_eq!(dollars("0.05"), Ok(Cents(5)));
-        for wrong in ["", "-3", "1.234", "free", ".", "9999999999999"] {
-            assert!(dollars(wrong).is_err(), "{wrong}");
-        }
     }
 }

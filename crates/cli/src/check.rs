@@ -7,58 +7,54 @@ use mywork::{
     config::{AuthMode, Config},
     db::{Db, Role},
 };
-use sqlx::PgPool;
-use std::{future::Future, time::Instant};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
-/// Tries everything and prints a line each.
+/// How long the database is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Tries everything at once and prints a line each.
 ///
 /// # Errors
 /// When anything failed, so that the exit status says so too.
 pub async fn run(config: &Config) -> anyhow::Result<()> {
     println!("ok    configuration");
-    let outcomes = [
-        tried("database", database(config)).await,
-        tried("migrations", migrations(config)).await,
-        tried("role of the web tier", role(config, Role::Web)).await,
-        tried("role of workers", role(config, Role::Worker)).await,
-        tried("object storage", async {
-            parts::storage(config)
-                .ping()
-                .await
-                .context("the bucket does not answer: check the S3_… settings, and run `mywork migrate` once")
-        })
-        .await,
-        tried("Stripe", async {
-            parts::stripe(config)?.ping().await.context("Stripe does not answer: check STRIPE_SECRET_KEY and the network")
-        })
-        .await,
-        tried("e-mail", async {
-            parts::mailer(config)?.ping().await.context("Resend does not answer: check RESEND_API_KEY and the network")
-        })
-        .await,
-        tried("sign-in", sign_in(config)).await,
-    ];
-    let failed = outcomes.iter().filter(|ok| !**ok).count();
+    let outcomes: [_; 8] = tokio::join!(
+        tried("database", database(config)),
+        tried("migrations", migrations(config)),
+        tried("role of the web tier", role(config, Role::Web)),
+        tried("role of workers", role(config, Role::Worker)),
+        tried("object storage", storage(config)),
+        tried("Stripe", stripe(config)),
+        tried("e-mail", email(config)),
+        tried("sign-in", sign_in(config)),
+    )
+    .into();
+    for line in &outcomes {
+        let (Ok(line) | Err(line)) = line;
+        println!("{line}");
+    }
+    let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
     anyhow::ensure!(failed == 0, "{failed} of {} checks failed, see above", outcomes.len() + 1);
     Ok(())
 }
 
-async fn tried(what: &str, check: impl Future<Output = anyhow::Result<()>>) -> bool {
+/// The line that says how it went.
+async fn tried(what: &str, check: impl Future<Output = anyhow::Result<()>>) -> Result<String, String> {
     let begun = Instant::now();
     match check.await {
-        Ok(()) => {
-            println!("ok    {what} ({} ms)", begun.elapsed().as_millis());
-            true
-        }
-        Err(error) => {
-            println!("FAIL  {what}: {error:#}");
-            false
-        }
+        Ok(()) => Ok(format!("ok    {what} ({} ms)", begun.elapsed().as_millis())),
+        Err(error) => Err(format!("FAIL  {what}: {error:#}")),
     }
 }
 
 async fn pool(config: &Config) -> anyhow::Result<PgPool> {
-    PgPool::connect(config.database.url.reveal())
+    PgPoolOptions::new()
+        .acquire_timeout(PATIENCE)
+        .connect(config.database.url.reveal())
         .await
         .context("the database does not answer: check DATABASE_URL and that the server runs")
 }
@@ -82,6 +78,19 @@ async fn role(config: &Config, role: Role) -> anyhow::Result<()> {
     let db: Db = parts::database(config, role).await?;
     sqlx::query("SELECT 1").execute(db.public()).await?;
     Ok(())
+}
+
+async fn storage(config: &Config) -> anyhow::Result<()> {
+    let bucket = parts::storage(config);
+    bucket.ping().await.context("the bucket does not answer: check the S3_… settings, and run `mywork migrate` once")
+}
+
+async fn stripe(config: &Config) -> anyhow::Result<()> {
+    parts::stripe(config)?.ping().await.context("Stripe does not answer: check STRIPE_SECRET_KEY and the network")
+}
+
+async fn email(config: &Config) -> anyhow::Result<()> {
+    parts::mailer(config)?.ping().await.context("Resend does not answer: check RESEND_API_KEY and the network")
 }
 
 async fn sign_in(config: &Config) -> anyhow::Result<()> {

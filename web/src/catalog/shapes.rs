@@ -1,5 +1,6 @@
 //! What the seller's API answers with. Amounts are written twice: as a decimal with two places, and in cents.
 
+use crate::decimal::Dollars;
 use chrono::{DateTime, Utc};
 use mywork::catalog::{
     category::Category,
@@ -10,28 +11,15 @@ use mywork::catalog::{
     publish::Missing,
     version::Version,
 };
-use mywork::money::Cents;
-use serde::{Serialize, Serializer, ser::Error as _};
-use serde_json::value::RawValue;
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// Dollars as JSON writes them here: `299.00`, digit by digit and never through a float.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dollars(pub Cents);
-
-impl Serialize for Dollars {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.0.decimal()).map_err(S::Error::custom)?.serialize(serializer)
-    }
-}
 
 /// A licence at its price.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OfferShape {
     #[schema(example = "standard")]
     licence: &'static str,
-    #[schema(value_type = f64, example = 49.00)]
     price: Dollars,
     price_cents: i64,
     /// Absent where it is not sold for credits.
@@ -171,7 +159,6 @@ pub(super) struct SellerProduct {
     pub tech_stack: Vec<String>,
     pub tags: Vec<String>,
     /// The lowest offered licence.
-    #[schema(value_type = f64, example = 49.00)]
     pub price: Dollars,
     pub price_cents: i64,
     pub currency: String,
@@ -244,7 +231,6 @@ pub(super) struct SellerListing {
     pub kind: String,
     #[schema(example = "active")]
     pub state: &'static str,
-    #[schema(value_type = f64, example = 49.00)]
     pub price: Dollars,
     pub price_cents: i64,
     pub currency: String,
@@ -372,7 +358,7 @@ fn word(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mywork::catalog::licence::LicenceKind;
+    use mywork::{catalog::licence::LicenceKind, money::Cents};
 
     #[test]
     fn amounts_have_two_places() {

@@ -59,9 +59,7 @@ impl From<OpenError> for Error {
             OpenError::NotForSale
             | OpenError::OwnProduct
             | OpenError::Closed
-            | OpenError::Commission(CommissionError::BundleHasNoRate) => {
-                Error::Conflict(error.to_string())
-            }
+            | OpenError::Commission(CommissionError::BundleHasNoRate) => Error::Conflict(error.to_string()),
             OpenError::LicenceNotOffered(_) | OpenError::TooSmallForACard(_) => Error::invalid("license_type", error.to_string()),
             OpenError::Database(error) | OpenError::Commission(CommissionError::Database(error)) => error.into(),
             OpenError::Commission(_) | OpenError::Settle(_) | OpenError::Queue(_) => Error::Internal(error.into()),

@@ -344,9 +344,7 @@ impl Refusal {
             | OpenError::OwnProduct
             | OpenError::Closed
             | OpenError::LicenceNotOffered(_)
-            | OpenError::TooSmallForACard(_) => {
-                Some(Self::sentence(&rule.to_string()))
-            }
+            | OpenError::TooSmallForACard(_) => Some(Self::sentence(&rule.to_string())),
             OpenError::ProductNotFound
             | OpenError::Commission(_)
             | OpenError::Settle(_)

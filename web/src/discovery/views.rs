@@ -6,11 +6,7 @@
 
 use crate::App;
 use http::{HeaderMap, header};
-use mywork::{
-    analytics::jobs::CountViews,
-    db::{self, Actor},
-    ids::ProductId,
-};
+use mywork::{analytics::jobs::CountViews, db::Actor, ids::ProductId};
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
@@ -114,7 +110,7 @@ pub(crate) async fn hand_over(app: &App) {
 async fn enqueue(app: &App, batch: &CountViews) -> anyhow::Result<()> {
     let mut tx = app.db.begin(Actor::System).await?;
     mywork_queue::enqueue(&mut tx, batch).await?;
-    tx.commit().await.map_err(db::Error::from)?;
+    tx.commit().await?;
     Ok(())
 }
 

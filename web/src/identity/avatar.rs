@@ -20,7 +20,7 @@ const GROUNDS: [(&str, &str); 8] = [
 ];
 
 pub async fn show(Path(file): Path<String>) -> Result<Response> {
-    let name = file.strip_suffix(".svg").and_then(|name| username::normal(name).ok().filter(|normal| normal == name));
+    let name = file.strip_suffix(".svg").and_then(|name| username::well_formed(name).ok().filter(|normal| normal == name));
     let svg = draw(&name.ok_or(Error::NotFound("picture"))?);
     let headers = [
         (header::CONTENT_TYPE, "image/svg+xml"),

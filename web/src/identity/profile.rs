@@ -72,7 +72,7 @@ struct Page<'a> {
     /// They gave a picture, and may take it away.
     has_avatar: bool,
     /// What there is to say about a picture that is not shown.
-    avatar: Option<Standing>,
+    standing: Option<Standing>,
     errors: FieldErrors,
 }
 
@@ -86,7 +86,7 @@ pub async fn show(State(app): State<App>, SignedIn(viewer): SignedIn) -> Result<
 async fn render(app: &App, viewer: &Viewer, refused: Option<(Edit, FieldErrors)>) -> Result<Response> {
     let mut tx = app.db.begin(viewer.actor()).await?;
     let known = profile::get(&mut tx, viewer.id).await?;
-    let avatar = avatar::standing(&mut tx, viewer.id).await?;
+    let standing = avatar::standing(&mut tx, viewer.id).await?;
     tx.commit().await?;
     let has_avatar = known.avatar_key.is_some();
     let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -95,7 +95,7 @@ async fn render(app: &App, viewer: &Viewer, refused: Option<(Edit, FieldErrors)>
         (edit, FieldErrors::new())
     });
     links.resize(MAX_LINKS.max(links.len()), Link { label: String::new(), url: String::new() });
-    let page = Page { username: &username, display_name: &display_name, bio: &bio, links, has_avatar, avatar, errors };
+    let page = Page { username: &username, display_name: &display_name, bio: &bio, links, has_avatar, standing, errors };
     app.page_with(status, viewer, TEMPLATE, &page)
 }
 

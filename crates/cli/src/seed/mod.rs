@@ -21,6 +21,7 @@ use mywork::{
     db::{Actor, Role},
 };
 use mywork_scanner::Scanner;
+use package::Package;
 use std::sync::Arc;
 
 /// What everybody who is planted signs in with.
@@ -62,25 +63,28 @@ pub async fn run(config: &Config) -> anyhow::Result<Option<Planted>> {
     if mywork::seed::is_planted(&mut tx).await? {
         return Ok(None);
     }
-    let t0 = std::time::Instant::now();
     let content = Arc::new(Content::load()?);
     let storage = parts::storage(config);
-
-    let making = content.clone();
-    let packages = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
-        let scanner = Scanner::new().context("the scanner's rules do not compile")?;
-        making.products.iter().map(|product| package::versions_of(&making, product, &scanner)).collect::<anyhow::Result<Vec<_>>>()
-    })
-    .await??;
-    eprintln!("TIMING packages {:?}", t0.elapsed());
     let pictures: Vec<_> = content.products.iter().map(picture::plan).collect();
-
     let now = parts::clock().now();
-    let (planted, (), ()) = tokio::try_join!(
-        async { let r = plant::write(&mut tx, &content, &packages, &pictures, now).await; eprintln!("TIMING rows {:?}", t0.elapsed()); r },
-        async { let r = plant::store_packages(&storage, &packages).await; eprintln!("TIMING packages stored {:?}", t0.elapsed()); r },
-        async { let r = plant::store_pictures(&storage, &pictures).await; eprintln!("TIMING pictures {:?}", t0.elapsed()); r },
-    )?;
+    let grow = async {
+        let packages = packages(content.clone()).await?;
+        let (planted, ()) = tokio::try_join!(
+            plant::write(&mut tx, &content, &packages, &pictures, now),
+            plant::store_packages(&storage, &packages),
+        )?;
+        anyhow::Ok(planted)
+    };
+    let (planted, ()) = tokio::try_join!(grow, plant::store_pictures(&storage, &pictures))?;
     tx.commit().await.context("the seed could not be committed")?;
     Ok(Some(planted))
+}
+
+/// The packages of every product, made and scanned on a thread.
+async fn packages(content: Arc<Content>) -> anyhow::Result<Vec<Vec<Package>>> {
+    tokio::task::spawn_blocking(move || {
+        let scanner = Scanner::new().context("the scanner's rules do not compile")?;
+        content.products.iter().map(|product| package::versions_of(&content, product, &scanner)).collect()
+    })
+    .await?
 }

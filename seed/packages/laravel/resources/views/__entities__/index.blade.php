@@ -15,5 +15,5 @@
         <p>Nothing here yet.</p>
     @endforelse
 
-    {% raw %}{{ {% endraw %}${{ entities }}->links(){% raw %} }}{% endraw %}
+    {{ "{{ $" ~ entities ~ "->links() }}" }}
 </x-layout>
