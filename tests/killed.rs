@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 const WEB: Part = Part::Web;
 const SCHEDULER: Part = Part::Scheduler;
 const DEFAULT: Part = Part::Worker("default");
+const ORDERS: Part = Part::Worker("orders");
 const MAIL: Part = Part::Worker("mail");
 const SCAN: Part = Part::Worker("scan");
 
@@ -37,7 +38,7 @@ const FOR_EVER: Fault = Fault { fail_next: 0, lose_answers: 0, status: None, ret
 async fn whatever_is_killed_everything_happens_once() {
     let stage = Stage::of_processes(free_port()).await;
     let mut crew = Crew::of(&stage).await;
-    for part in [WEB, SCHEDULER, DEFAULT, MAIL, SCAN] {
+    for part in [WEB, SCHEDULER, DEFAULT, ORDERS, MAIL, SCAN] {
         crew.starts(part).await;
     }
 
@@ -104,7 +105,7 @@ async fn whatever_is_killed_everything_happens_once() {
     assert_eq!(stage.sandbox.stripe().payment_intents().len(), 1, "the second press finds the first one's intent");
 
     // Killed while it writes down that the payment has been made, and once more when it has.
-    crew.kills(DEFAULT);
+    crew.kills(ORDERS);
     let paid = "SELECT count(*) FROM webhook_events WHERE kind = 'payment_intent.succeeded'";
     let inbox = Held::by(&stage, "LOCK TABLE webhook_events IN SHARE MODE").await;
     assert_eq!(stage.sandbox.stripe().pay(&intent, CARD).expect("the card is good"), "succeeded");
@@ -119,10 +120,10 @@ async fn whatever_is_killed_everything_happens_once() {
     let books = Held::by(&stage, "LOCK TABLE ledger_postings IN SHARE MODE").await;
     let counter = Held::by(&stage, "LOCK TABLE product_stats IN SHARE MODE").await;
     crew.kills(MAIL);
-    crew.starts(DEFAULT).await;
-    dies_before(&stage, &mut crew, DEFAULT, books).await;
+    crew.starts(ORDERS).await;
+    dies_before(&stage, &mut crew, ORDERS, books).await;
     assert_eq!(stage.count("SELECT count(*) FROM orders WHERE state = 'fulfilled'").await, 0);
-    dies_before(&stage, &mut crew, DEFAULT, counter).await;
+    dies_before(&stage, &mut crew, ORDERS, counter).await;
 
     // Killed when both letters have been sent, and neither is ticked off.
     let letters = "SELECT count(*) FROM emails WHERE state = 'queued'";
