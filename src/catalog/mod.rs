@@ -3,8 +3,8 @@
 //!
 //! The story in order: [`wizard`] writes a draft, [`upload`] takes its files, [`version`] makes a package a version,
 //! [`check`] records what the jobs find in it, [`publish`] hands it in, [`approve`] decides, [`release`] puts it on the
-//! shelf. Whoever changes a product or one of its versions first locks the product's row ([`product::lock`]): a seller, an
-//! admin and a job about the same product wait for each other.
+//! shelf; [`sweep`] looks after checks whose job is gone. Whoever changes a product or one of its versions first locks the
+//! product's row ([`product::lock`]): a seller, an admin and a job about the same product wait for each other.
 
 pub mod approve;
 pub mod arrange;
