@@ -3,7 +3,7 @@
 //! uploaded. The twins that go wrong are told beside it; after each the books are whole.
 //!
 //! Proves: AUTH-01, AUTH-04, AUTH-09, PROD-01, PROD-02, PROD-03, PROD-08, PROD-11, SCAN-01, SCAN-02, SCAN-03, SEC-03, ADMIN-01
-//! Proves: SEARCH-01, ORDER-02, ORDER-03, ORDER-04, ORDER-05, ORDER-06, ORDER-07, PAY-03, PAY-04, PAY-06, PAY-09
+//! Proves: ORDER-02, ORDER-03, ORDER-04, ORDER-05, ORDER-06, ORDER-07, PAY-03, PAY-04, PAY-06, PAY-09
 
 use crate::support::{
     package,

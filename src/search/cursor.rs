@@ -43,7 +43,8 @@ impl Cursor {
         let (key, id) = rest.split_once('.')?;
         let (key, id): (i64, ProductId) = (key.parse().ok()?, id.parse().ok()?);
         match letter {
-            "t" => DateTime::from_timestamp_micros(key).map(|at| Cursor::Published(at, id)),
+            // Nothing was published before 1970, and Postgres knows no time as early as a forged one can be.
+            "t" if key >= 0 => DateTime::from_timestamp_micros(key).map(|at| Cursor::Published(at, id)),
             "p" => Some(Cursor::Price(key, id)),
             "s" => Some(Cursor::Sales(key, id)),
             _ => None,

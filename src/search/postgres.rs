@@ -182,15 +182,24 @@ fn find_statement(query: &Query, categories: &[Category], place: Cursor) -> Resu
     }
     sql.push(if ranked { ") " } else { "), page AS (SELECT * FROM found) " });
     if by_text {
-        // Only rows that are shown are marked: it costs more than finding them.
+        // Only rows that are shown are marked: it costs more than finding them. The beginning of a word may reach beyond its
+        // stem ("documenta"), where only the word as written can be marked.
         let marks = format!("StartSel={START}, StopSel={END}");
-        sql.push("SELECT page.id, page.published_at, page.price_cents, page.sales, ts_headline('english', p.title, page.query, ")
-            .push_bind(format!("{marks}, HighlightAll=true"))
+        let whole = format!("{marks}, HighlightAll=true");
+        sql.push("SELECT page.id, page.published_at, page.price_cents, page.sales, CASE WHEN strpos(stemmed.title, ")
+            .push_bind(START.to_string())
+            .push(") > 0 THEN stemmed.title ELSE ts_headline('simple', p.title, page.query, ")
+            .push_bind(whole.clone())
             .push(
-                ") AS title, ts_headline('english', concat_ws(' ', p.short_description, regexp_replace(left(p.description, 3000), '[#*`>|]+', ' ', 'g')), page.query, ",
+                ") END AS title, ts_headline('english', concat_ws(' ', p.short_description, regexp_replace(left(p.description, 3000), '[#*`>|]+', ' ', 'g')), page.query, ",
             )
             .push_bind(format!("{marks}, MaxWords=14, MinWords=8, MaxFragments=1"))
-            .push(") AS excerpt FROM page JOIN active_products p ON p.id = page.id ORDER BY page.place");
+            .push(
+                ") AS excerpt FROM page JOIN active_products p ON p.id = page.id \
+                 CROSS JOIN LATERAL (SELECT ts_headline('english', p.title, page.query, ",
+            )
+            .push_bind(whole)
+            .push(") AS title) stemmed ORDER BY page.place");
     } else {
         sql.push("SELECT id, published_at, price_cents, sales FROM page");
     }

@@ -6,6 +6,7 @@ pub mod package;
 pub mod people;
 pub mod person;
 pub mod process;
+pub mod program;
 pub mod stage;
 
 use std::time::{Duration, Instant};

@@ -40,6 +40,12 @@ pub enum Error {
     /// It was there and is no more.
     #[error("{0}")]
     Gone(String),
+    /// The body is larger than any we read.
+    #[error("That is more than one megabyte, more than we read.")]
+    TooLarge,
+    /// The body is not of the type that is read here; says which is.
+    #[error("{0}")]
+    OtherType(&'static str),
     /// Too often.
     #[error("Too many requests. Try again in {} s.", .retry_after.as_secs().max(1))]
     TooMany { retry_after: Duration },
@@ -70,6 +76,8 @@ impl Error {
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Gone(_) => StatusCode::GONE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::OtherType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Upstream(_) => StatusCode::BAD_GATEWAY,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -35,7 +35,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Form<T> {
     type Rejection = Error;
     async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
         if !has_type(&request, "application/x-www-form-urlencoded") {
-            return Err(Error::invalid("", "This form was sent in a way we do not read. Send it from its page."));
+            return Err(Error::OtherType("This form was sent in a way we do not read. Send it from its page."));
         }
         let body = body(request, app).await?;
         parse(&body).map(Self).map_err(Error::Invalid)
@@ -52,6 +52,10 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
 impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
     type Rejection = Error;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        // Text that Postgres cannot store is nobody's name.
+        if parts.uri.path().contains("%00") {
+            return Err(Error::NotFound("thing"));
+        }
         let path = axum::extract::Path::<T>::from_request_parts(parts, app).await;
         path.map(|axum::extract::Path(value)| Self(value)).map_err(|_| Error::NotFound("thing"))
     }
@@ -61,7 +65,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Error;
     async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
         if !has_type(&request, "application/json") {
-            return Err(Error::invalid("", "Send JSON, with the header `content-type: application/json`."));
+            return Err(Error::OtherType("Send JSON, with the header `content-type: application/json`."));
         }
         let body = body(request, app).await?;
         parse_json(&body).map(Self).map_err(Error::Invalid)
@@ -75,7 +79,7 @@ fn has_type(request: &Request, expected: &str) -> bool {
 
 async fn body(request: Request, app: &App) -> Result<Bytes, Error> {
     Bytes::from_request(request, app).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Error::invalid("", "That is more than one megabyte, more than we read."),
+        StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
         _ => Error::invalid("", "The request ended before all of it had arrived. Try again."),
     })
 }
@@ -102,7 +106,7 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, FieldErrors> {
     let mut track = serde_path_to_error::Track::new();
     let mut json = serde_json::Deserializer::from_slice(body);
     let parsed = serde_ignored::deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track), |path| {
-        unknown.push(path.to_string());
+        unknown.push(name(&path));
     });
     let value: T = parsed.map_err(|error: serde_json::Error| {
         if error.is_syntax() || error.is_eof() {
@@ -113,10 +117,41 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, FieldErrors> {
     })?;
     json.end().map_err(|_| sentence("", "There is something after the end of the JSON."))?;
     let mut errors = FieldErrors::new();
+    if has_nul(body) {
+        errors.add("", "A text here has the character \\u0000 in it, which cannot be stored. Leave it out.");
+    }
     for field in unknown {
         errors.add(field, "This field is not known here. Leave it out, or check its spelling.");
     }
     if errors.is_empty() { Ok(value) } else { Err(errors) }
+}
+
+/// A field's path, written as everywhere: `licences[0].price`.
+fn name(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", name(parent)),
+        Path::Map { parent, key } => match name(parent) {
+            parent if parent.is_empty() => key.clone(),
+            parent => format!("{parent}.{key}"),
+        },
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => name(parent),
+    }
+}
+
+/// Whether any text has the one character that Postgres does not store. In JSON it can only be written as an escape, so that
+/// hardly any body has to be looked at twice.
+fn has_nul(body: &[u8]) -> bool {
+    fn within(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::String(text) => text.contains('\0'),
+            serde_json::Value::Array(values) => values.iter().any(within),
+            serde_json::Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || within(value)),
+            _ => false,
+        }
+    }
+    body.windows(6).any(|bytes| bytes == b"\\u0000") && serde_json::from_slice(body).is_ok_and(|value| within(&value))
 }
 
 fn without_position(message: &str) -> String {
@@ -269,5 +304,13 @@ mod tests {
         let errors = parse_json::<Product>(br#"{"title":7,"kind":"code"}"#).unwrap_err();
         assert_eq!(field(&errors), ("title".into(), "Invalid type: integer `7`, expected a string.".into()));
         assert_eq!(field(&parse_json::<Product>(b"{").unwrap_err()).0, "");
+        let errors = parse_json::<Vec<Option<Product>>>(br#"[{"title":"a","kind":"code","prise":3}]"#).unwrap_err();
+        assert_eq!(field(&errors).0, "[0].prise");
+    }
+
+    #[test]
+    fn json_that_cannot_be_stored_is_refused() {
+        assert!(parse_json::<Product>(br#"{"title":"a\u0000","kind":"code"}"#).is_err());
+        assert!(parse_json::<Product>(br#"{"title":"a\\u0000","kind":"code"}"#).is_ok(), "a backslash and five letters");
     }
 }

@@ -38,8 +38,7 @@ async fn once(app: &App, key: HeaderValue, request: Request, next: Next) -> Resu
         .filter(|key| (1..=255).contains(&key.len()))
         .ok_or_else(|| Error::invalid("Idempotency-Key", "Use 1 to 255 visible ASCII characters, such as a UUID."))?;
     let (parts, body) = request.into_parts();
-    let body =
-        to_bytes(body, LARGEST).await.map_err(|_| Error::invalid("", "That is more than one megabyte, more than we read."))?;
+    let body = to_bytes(body, LARGEST).await.map_err(|_| Error::TooLarge)?;
     let hash = fingerprint(&parts.method, parts.uri.path_and_query().map_or("/", |p| p.as_str()), &body);
     let actor = match parts.extensions.get::<Visitor>() {
         Some(Visitor(Some(viewer))) => viewer.id.to_string(),

@@ -325,7 +325,7 @@ struct Reason {
 }
 
 /// Jobs, the newest first.
-#[utoipa::path(get, path = "/api/admin/jobs", tag = "admin", operation_id = "adminListJobs", params(Asked, Paging),
+#[utoipa::path(get, path = "/api/admin/jobs", tag = "admin", security(("bearer" = []), ("session" = [])), operation_id = "adminListJobs", params(Asked, Paging),
     responses((status = 200, body = List<AdminJob>), (status = 403, body = Problem)))]
 async fn list_jobs(
     State(app): State<App>,
@@ -338,14 +338,14 @@ async fn list_jobs(
 }
 
 /// One job with its attempts.
-#[utoipa::path(get, path = "/api/admin/jobs/{job}", tag = "admin", operation_id = "adminGetJob", params(("job" = i64, Path)),
+#[utoipa::path(get, path = "/api/admin/jobs/{job}", tag = "admin", security(("bearer" = []), ("session" = [])), operation_id = "adminGetJob", params(("job" = i64, Path)),
     responses((status = 200, body = AdminJobDetail), (status = 404, body = Problem)))]
 async fn get_job(State(app): State<App>, admin: AdminOnly, Path(job): Path<i64>) -> Result<axum::Json<AdminJobDetail>> {
     Ok(axum::Json(detail(&app, &admin, job).await?.into()))
 }
 
 /// Run a finished job again, or a waiting one now.
-#[utoipa::path(post, path = "/api/admin/jobs/{job}/retry", tag = "admin", operation_id = "adminRetryJob",
+#[utoipa::path(post, path = "/api/admin/jobs/{job}/retry", tag = "admin", security(("bearer" = []), ("session" = [])), operation_id = "adminRetryJob",
     params(("job" = i64, Path)), request_body = Reason,
     responses((status = 200, body = AdminJobDetail), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn retry_job(
@@ -359,7 +359,7 @@ async fn retry_job(
 }
 
 /// Cancel a waiting job, or ask the worker of a running one to stop it.
-#[utoipa::path(post, path = "/api/admin/jobs/{job}/cancel", tag = "admin", operation_id = "adminCancelJob",
+#[utoipa::path(post, path = "/api/admin/jobs/{job}/cancel", tag = "admin", security(("bearer" = []), ("session" = [])), operation_id = "adminCancelJob",
     params(("job" = i64, Path)), request_body = Reason,
     responses((status = 200, body = AdminJobDetail), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn cancel_job(
@@ -389,7 +389,7 @@ struct OwnJob {
 }
 
 /// How far a job is that the caller started.
-#[utoipa::path(get, path = "/api/jobs/{job}", tag = "jobs", operation_id = "getJob", params(("job" = i64, Path)),
+#[utoipa::path(get, path = "/api/jobs/{job}", tag = "jobs", security(("bearer" = []), ("session" = [])), operation_id = "getJob", params(("job" = i64, Path)),
     responses((status = 200, body = OwnJob), (status = 404, body = Problem)))]
 async fn get_own_job(State(app): State<App>, SignedIn(viewer): SignedIn, Path(job): Path<i64>) -> Result<axum::Json<OwnJob>> {
     let mut tx = app.db.begin(viewer.actor()).await?;

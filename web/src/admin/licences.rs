@@ -76,6 +76,7 @@ async fn act_on_page(app: &App, admin: &AdminOnly, key: &str, deed: Result<Deed,
     post,
     path = "/api/admin/orders/{order}/extend-downloads",
     tag = "admin",
+    security(("bearer" = []), ("session" = [])),
     params(("order" = String, Path, description = "Id or number")),
     request_body = MoreDownloads,
     responses(
@@ -104,6 +105,7 @@ async fn admin_extend_downloads(
     post,
     path = "/api/admin/orders/{order}/revoke-licence",
     tag = "admin",
+    security(("bearer" = []), ("session" = [])),
     params(("order" = String, Path, description = "Id or number")),
     request_body = LicenceReason,
     responses(
@@ -131,6 +133,7 @@ async fn admin_revoke_licence(
     post,
     path = "/api/admin/orders/{order}/restore-licence",
     tag = "admin",
+    security(("bearer" = []), ("session" = [])),
     params(("order" = String, Path, description = "Id or number")),
     request_body = LicenceReason,
     responses(

@@ -187,6 +187,7 @@ struct AllOrdersQuery {
     get,
     path = "/api/admin/orders",
     tag = "admin",
+    security(("bearer" = []), ("session" = [])),
     params(AllOrdersQuery),
     responses((status = 200, body = List<Sale>), (status = 403, body = Problem)),
 )]

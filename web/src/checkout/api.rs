@@ -58,6 +58,7 @@ pub(super) struct CreatedOrder {
     post,
     path = "/api/orders",
     tag = "orders",
+    security(("bearer" = []), ("session" = [])),
     request_body = NewOrder,
     responses(
         (status = 201, body = CreatedOrder),
@@ -83,6 +84,7 @@ pub(super) async fn create_order(
     post,
     path = "/api/marketplace/checkout",
     tag = "orders",
+    security(("bearer" = []), ("session" = [])),
     request_body = NewOrder,
     responses((status = 201, body = CreatedOrder), (status = 422, body = Problem)),
 )]
@@ -143,6 +145,7 @@ pub(super) struct CheckoutLine {
     get,
     path = "/api/checkouts/{checkout}",
     tag = "orders",
+    security(("bearer" = []), ("session" = [])),
     params(("checkout" = Uuid, Path)),
     responses((status = 200, body = CheckoutStatus), (status = 404, body = Problem)),
 )]

@@ -35,12 +35,14 @@ pub(super) async fn show(
 ) -> Result<Response> {
     let seller = browse::seller(app.db.public(), &username).await?.ok_or(Error::NotFound("seller"))?;
     let (asked, _) = Query::parse(raw.as_deref().unwrap_or_default());
-    let mut query = Query { page: asked.page, sort: asked.sort, ..Query::default() };
+    let own = Query { page: asked.page, sort: asked.sort, ..Query::default() };
+    let mut query = own.clone();
     query.filters.seller = Some(username);
     let hits = app.search.search(&query).await?;
-    let address = |page: u32| match page {
-        1 => format!("/sellers/{}", seller.name.username),
-        page => format!("/sellers/{}?page={page}", seller.name.username),
+    // The seller is in the path already; order and page are what is left to say.
+    let address = |page: u32| match (Query { page, ..own.clone() }).to_query_string() {
+        nothing if nothing.is_empty() => format!("/sellers/{}", seller.name.username),
+        rest => format!("/sellers/{}?{rest}", seller.name.username),
     };
     let first = u64::from(query.page - 1) * u64::from(query.limit) + 1;
     let shown = hits.items.len() as u64;

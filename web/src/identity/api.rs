@@ -352,14 +352,19 @@ struct ClerkEnvelope {
 /// Verified by Svix's signature, stored once, worked through by a job.
 #[utoipa::path(
     post, path = "/api/webhooks/clerk", tag = "webhooks", request_body(content = String, content_type = "application/json"),
-    responses((status = 200, description = "stored, now or before"), (status = 403, body = Problem, description = "the signature is wrong"))
+    responses((status = 200, description = "stored, now or before"), (status = 400, body = Problem, description = "the signature is missing, wrong or too old"))
 )]
-async fn clerk_webhook(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<StatusCode> {
+async fn clerk_webhook(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Response> {
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let secrets: Vec<&str> = app.config.auth.webhook_secrets.iter().map(|secret| secret.reveal()).collect();
     let event_id = header("svix-id");
-    svix::verify(event_id, header("svix-timestamp"), &body, header("svix-signature"), &secrets, app.now().timestamp())
-        .map_err(|error| Error::Forbidden(error.to_string()))?;
+    let verdict =
+        svix::verify(event_id, header("svix-timestamp"), &body, header("svix-signature"), &secrets, app.now().timestamp());
+    if let Err(error) = verdict {
+        tracing::warn!(%error, "an event of Clerk's was refused");
+        let sentence = format!("The signature of this event was not accepted: {error}.");
+        return Ok(Problem::new(StatusCode::BAD_REQUEST, sentence).into_response());
+    }
     let payload = std::str::from_utf8(&body).map_err(|_| Error::invalid("", "The body is not text."))?;
     let envelope: ClerkEnvelope =
         serde_json::from_str(payload).map_err(|_| Error::invalid("type", "The body is not an event of Clerk."))?;
@@ -368,5 +373,5 @@ async fn clerk_webhook(State(app): State<App>, headers: HeaderMap, body: Bytes) 
         .await
         .map_err(|error| Error::Internal(error.into()))?;
     tx.commit().await?;
-    Ok(StatusCode::OK)
+    Ok(StatusCode::OK.into_response())
 }

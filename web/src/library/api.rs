@@ -47,6 +47,7 @@ pub(super) struct OrderQuery {
     get,
     path = "/api/orders",
     tag = "orders",
+    security(("bearer" = []), ("session" = [])),
     params(OrderQuery),
     responses((status = 200, body = List<OrderSummary>), (status = 401, body = Problem)),
 )]
@@ -65,6 +66,7 @@ pub(super) async fn list_orders(
     get,
     path = "/api/marketplace/orders",
     tag = "orders",
+    security(("bearer" = []), ("session" = [])),
     params(OrderQuery),
     responses((status = 200, body = List<OrderSummary>)),
 )]
@@ -83,6 +85,7 @@ pub(super) async fn list_marketplace_orders(
     get,
     path = "/api/user/purchases",
     tag = "orders",
+    security(("bearer" = []), ("session" = [])),
     params(OrderQuery),
     responses((status = 200, body = List<OrderSummary>)),
 )]
@@ -124,6 +127,7 @@ pub(super) struct OrderDetail {
     get,
     path = "/api/orders/{order}",
     tag = "orders",
+    security(("bearer" = []), ("session" = [])),
     params(("order" = String, Path, description = "Id or number")),
     responses((status = 200, body = OrderDetail), (status = 404, body = Problem)),
 )]
@@ -142,6 +146,7 @@ pub(super) async fn show_order(
     get,
     path = "/api/marketplace/orders/{order}",
     tag = "orders",
+    security(("bearer" = []), ("session" = [])),
     params(("order" = String, Path, description = "Id or number")),
     responses((status = 200, body = OrderDetail), (status = 404, body = Problem)),
 )]
@@ -211,6 +216,7 @@ pub(super) struct DownloadLink {
     get,
     path = "/api/orders/{order}/download",
     tag = "orders",
+    security(("bearer" = []), ("session" = [])),
     params(("order" = String, Path, description = "Id or number"), DownloadQuery),
     responses(
         (status = 200, body = DownloadLink),

@@ -50,6 +50,7 @@ pub(super) struct Devices {
     get,
     path = "/api/orders/{order}/activations",
     tag = "licences",
+    security(("bearer" = []), ("session" = [])),
     params(("order" = String, Path, description = "Id or number")),
     responses((status = 200, body = Devices), (status = 404, body = Problem)),
 )]
@@ -74,6 +75,7 @@ pub(super) async fn list_activations(
     delete,
     path = "/api/orders/{order}/activations/{activation}",
     tag = "licences",
+    security(("bearer" = []), ("session" = [])),
     params(("order" = String, Path, description = "Id or number"), ("activation" = Uuid, Path)),
     responses((status = 204), (status = 404, body = Problem)),
 )]
@@ -93,6 +95,7 @@ pub(super) async fn release_activation(
     post,
     path = "/api/orders/{order}/rotate-key",
     tag = "licences",
+    security(("bearer" = []), ("session" = [])),
     params(("order" = String, Path, description = "Id or number")),
     responses(
         (status = 200, body = LicenceCard),

@@ -35,6 +35,7 @@ pub(super) struct SalesQuery {
     get,
     path = "/api/seller/orders",
     tag = "seller",
+    security(("bearer" = []), ("session" = [])),
     params(SalesQuery),
     responses((status = 200, body = List<Sale>), (status = 401, body = Problem)),
 )]

@@ -241,6 +241,7 @@ async fn act_on_page(
     post,
     path = "/api/seller/orders/{order}/extend-downloads",
     tag = "seller",
+    security(("bearer" = []), ("session" = [])),
     params(("order" = String, Path, description = "Id or number")),
     request_body = MoreDownloads,
     responses(
@@ -268,6 +269,7 @@ pub(super) async fn extend_downloads(
     post,
     path = "/api/seller/orders/{order}/revoke-licence",
     tag = "seller",
+    security(("bearer" = []), ("session" = [])),
     params(("order" = String, Path, description = "Id or number")),
     request_body = LicenceReason,
     responses(
@@ -294,6 +296,7 @@ pub(super) async fn revoke_licence(
     post,
     path = "/api/seller/orders/{order}/restore-licence",
     tag = "seller",
+    security(("bearer" = []), ("session" = [])),
     params(("order" = String, Path, description = "Id or number")),
     request_body = LicenceReason,
     responses(
@@ -332,6 +335,7 @@ pub(super) struct DeliveryAnswer {
     post,
     path = "/api/marketplace/orders/{order}/deliver",
     tag = "orders",
+    security(("bearer" = []), ("session" = [])),
     params(("order" = String, Path, description = "Id or number")),
     responses(
         (status = 200, body = DeliveryAnswer, description = "Delivered before"),
