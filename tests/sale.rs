@@ -72,6 +72,11 @@ async fn from_sign_up_to_download() {
         .expect("a sale notice");
     assert!(!notice.text.unwrap_or_default().contains("bob@example.com"), "a seller does not learn the buyer's address");
 
+    // Every job names the request that led to it; those of the checkout's own request name the buyer.
+    assert_eq!(stage.count("SELECT count(*) FROM queue.finished_jobs WHERE trace IS NULL").await, 0);
+    let looks = stage.text("SELECT DISTINCT actor::text FROM queue.jobs WHERE kind = 'orders.reconcile_checkout'").await;
+    assert_eq!(looks, stage.text("SELECT buyer_id::text FROM orders").await);
+
     // A week later the seller's share is available.
     stage.later(Duration::days(7) + Duration::hours(1));
     mywork_queue::enqueue(&mut stage.look().await, &mywork::orders::jobs::ReleaseHold {}).await.unwrap();

@@ -96,7 +96,10 @@ impl FromRequestParts<App> for Visitor {
         }
         let identified = identify(parts, app).await?;
         let visitor = match identified {
-            Identified::Person(viewer) => Visitor(Some(viewer)),
+            Identified::Person(viewer) => {
+                mywork_queue::trace::on_behalf_of(viewer.id.0);
+                Visitor(Some(viewer))
+            }
             Identified::Suspended(ref reason) => {
                 parts.extensions.insert(Suspended(reason.clone()));
                 Visitor(None)

@@ -11,6 +11,7 @@ use axum::{
     response::Response,
 };
 use http::{HeaderValue, header};
+use mywork_queue::trace;
 use std::{
     net::IpAddr,
     sync::{
@@ -117,7 +118,7 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
 
     let span = tracing::info_span!("request", request_id = %id, %method, %route);
     let answer = CURRENT.scope(current.clone(), next.run(request));
-    let mut response = answer.instrument(span.clone()).await;
+    let mut response = trace::with(traceparent(&id), None, answer.instrument(span.clone())).await;
 
     if current.flash_was_shown() {
         response.headers_mut().append(header::SET_COOKIE, Flash::clear(app.is_https()));
@@ -137,4 +138,11 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
         }
     });
     response
+}
+/// The W3C trace of a request, which its jobs carry on: named after the request's id wherever that is one of ours.
+fn traceparent(id: &str) -> String {
+    let is_trace = id.len() == 32 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let trace = if is_trace { id.to_owned() } else { Uuid::now_v7().simple().to_string() };
+    let span = &Uuid::new_v4().simple().to_string()[..16];
+    format!("00-{trace}-{span}-01")
 }

@@ -7,14 +7,7 @@ use mywork::{
     config::{AuthMode, Config},
     db::{Db, Role},
 };
-use sqlx::{PgPool, postgres::PgPoolOptions};
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
-
-/// How long the database is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+use std::{future::Future, time::Instant};
 
 /// Tries everything at once and prints a line each.
 ///
@@ -51,21 +44,13 @@ async fn tried(what: &str, check: impl Future<Output = anyhow::Result<()>>) -> R
     }
 }
 
-async fn pool(config: &Config) -> anyhow::Result<PgPool> {
-    PgPoolOptions::new()
-        .acquire_timeout(PATIENCE)
-        .connect(config.database.url.reveal())
-        .await
-        .context("the database does not answer: check DATABASE_URL and that the server runs")
-}
-
 async fn database(config: &Config) -> anyhow::Result<()> {
-    migrate::requirements(&pool(config).await?).await
+    migrate::requirements(&migrate::owner(config).await?).await
 }
 
 async fn migrations(config: &Config) -> anyhow::Result<()> {
     let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
-        .fetch_all(&pool(config).await?)
+        .fetch_all(&migrate::owner(config).await?)
         .await
         .context("the database is empty: run `mywork migrate`")?;
     let missing: Vec<_> =

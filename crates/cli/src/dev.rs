@@ -3,11 +3,12 @@
 //! in the reverse order.
 
 use crate::{migrate, run, seed, shutdown};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use mywork::config::{Auth, AuthMode, Config, Database, Email, Log, Secret, Storage, Stripe, Web};
 use mywork::webhooks::STRIPE_EVENTS;
 use mywork_sandbox::{Cluster, ClusterOptions, STRIPE_WEBHOOK_SECRET, Sandbox, SandboxOptions, Target};
 use std::{
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -27,9 +28,12 @@ pub async fn run() -> anyhow::Result<()> {
         json: false,
         filter: std::env::var("LOG").unwrap_or_else(|_| "warn,mywork=info,s3s=error,s3s_fs=error".to_owned()),
     });
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.with_context(|| {
-        format!("port {port} is taken: stop what listens there, or set PORT to another (the two above it are used too)")
-    })?;
+    let listener = match TcpListener::bind(("127.0.0.1", port)).await {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            bail!("port {port} is taken: stop what listens there, or set PORT to another (the two above it are used too)")
+        }
+        bound => bound.with_context(|| format!("port {port} cannot be used: set PORT to another"))?,
+    };
 
     let (database_url, cluster) = database().await?;
     let sandbox = Sandbox::start(SandboxOptions {
@@ -44,7 +48,7 @@ pub async fn run() -> anyhow::Result<()> {
     .await?;
     let config = Arc::new(configuration(port, database_url, &sandbox)?);
 
-    let pool = sqlx::PgPool::connect(config.database.url.reveal()).await.context("the database does not answer")?;
+    let pool = migrate::owner(&config).await?;
     migrate::database(&pool).await?;
     pool.close().await;
     migrate::storage(&config).await?;

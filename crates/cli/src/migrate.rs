@@ -4,16 +4,26 @@
 use crate::parts;
 use anyhow::Context;
 use mywork::{config::Config, db::MIGRATOR};
-use sqlx::PgPool;
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use std::time::Duration;
 
 /// Brings database and storage up to this release.
 pub async fn run(config: &Config) -> anyhow::Result<()> {
-    let pool = PgPool::connect(config.database.url.reveal()).await.context("the database does not answer: check DATABASE_URL")?;
+    let pool = owner(config).await?;
     database(&pool).await?;
     pool.close().await;
     storage(config).await?;
     println!("mywork: database and storage are up to date");
     Ok(())
+}
+
+/// A few connections as the login that may migrate. Five seconds are enough for a server that answers at all.
+pub async fn owner(config: &Config) -> anyhow::Result<PgPool> {
+    PgPoolOptions::new()
+        .acquire_timeout(Duration::from_secs(5))
+        .connect(config.database.url.reveal())
+        .await
+        .context("the database does not answer: check DATABASE_URL and that the server runs")
 }
 
 /// Migrates, after making sure that the server can carry us.

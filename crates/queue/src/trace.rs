@@ -4,7 +4,7 @@
 //! the worker in the same way, so that what it enqueues names the same trace and its parent.
 
 use crate::job::JobId;
-use std::future::Future;
+use std::{cell::Cell, future::Future};
 use uuid::Uuid;
 
 tokio::task_local! {
@@ -16,7 +16,8 @@ tokio::task_local! {
 pub(crate) struct Origin {
     pub trace: Option<String>,
     pub parent: Option<JobId>,
-    pub actor: Option<Uuid>,
+    /// Often known only in the middle of a request.
+    pub actor: Cell<Option<Uuid>>,
 }
 
 impl Origin {
@@ -31,7 +32,13 @@ impl Origin {
 
 /// Does `work` as part of the trace `traceparent`, on behalf of `actor`: jobs enqueued inside carry both.
 pub async fn with<F: Future>(traceparent: impl Into<String>, actor: Option<Uuid>, work: F) -> F::Output {
-    Origin { trace: Some(traceparent.into()), parent: None, actor }.scope(work).await
+    Origin { trace: Some(traceparent.into()), parent: None, actor: Cell::new(actor) }.scope(work).await
+}
+
+/// From here on this task's work is done on behalf of `actor`: for a request that began before anybody knew who asks. Does
+/// nothing outside of [`with`].
+pub fn on_behalf_of(actor: Uuid) {
+    let _ = ORIGIN.try_with(|origin| origin.actor.set(Some(actor)));
 }
 
 /// The trace of the work in progress, if it has one.

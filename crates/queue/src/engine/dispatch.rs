@@ -49,7 +49,7 @@ impl<S: Send + Sync + 'static> Bench<S> {
             attempt = job.attempt,
             trace = job.trace.as_deref().unwrap_or_default(),
         );
-        let origin = Origin { trace: job.trace, parent: Some(JobId(job.id)), actor: job.actor };
+        let origin = Origin { trace: job.trace, parent: Some(JobId(job.id)), actor: job.actor.into() };
         let Some(run) = self.registry.run(&job.kind, job.version, job.args, cx) else {
             return Err(Failure::of_class("unknown kind", Then::Backoff, format!("nobody here runs {}", job.kind)));
         };
