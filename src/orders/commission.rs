@@ -1,7 +1,7 @@
 //! What the platform keeps of a sale: a versioned schedule, read from `commission_schedules` and frozen on each order
 //! (PAY-09). Code is sold at a flat rate, prompts by the seller's settled dollars of the previous calendar month; a seller may
 //! have agreed another rate. The processor's fee is the platform's to bear and is only shown, line by line.
-//! Called by `checkout::open`; the rules themselves are pure.
+//! Called by `open::open`; the rules themselves are pure.
 
 use crate::{
     catalog::product::ProductKind,

@@ -28,7 +28,7 @@ use mywork_queue::{EnqueueError, enqueue};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::checkout::{self, CheckoutState};
+use super::{checkout::CheckoutState, open};
 
 /// A payment that the processor says has succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub async fn settle(
     Ok(Settled::Paid(checkout.id))
 }
 
-/// Makes a checkout of nothing but free products paid. Called by `checkout::open` in the transaction that creates it.
+/// Makes a checkout of nothing but free products paid. Called by `open::open` in the transaction that creates it.
 pub(super) async fn settle_free(conn: &mut PgConnection, id: CheckoutId, now: DateTime<Utc>) -> Result<(), SettleError> {
     let free = Payment { intent_id: "", checkout: Some(id), amount: Cents::ZERO, currency: "usd" };
     let checkout = lock(conn, &free).await?.ok_or(SettleError::UnknownCheckout)?;
@@ -113,7 +113,7 @@ struct Locked {
 }
 
 /// The checkout with its row locked until the transaction ends: by the intent's id, or, for an event that was faster than
-/// `checkout::record_intent`, by the id in the intent's metadata.
+/// `intent::record_intent`, by the id in the intent's metadata.
 async fn lock(conn: &mut PgConnection, payment: &Payment<'_>) -> Result<Option<Locked>, sqlx::Error> {
     sqlx::query_as!(
         Locked,
@@ -246,7 +246,7 @@ async fn pay_line(conn: &mut PgConnection, line: &PaidLine, by: Option<By>, now:
         update_months: line.update_months,
     };
     licence::grant(conn, &grant, now).await?;
-    checkout::close_narrower(conn, line.buyer_id, line.product_id, line.licence, now).await?;
+    open::close_narrower(conn, line.buyer_id, line.product_id, line.licence, now).await?;
     let paid = if line.amount == Cents::ZERO { "Free of charge".into() } else { format!("{} received", line.amount) };
     timeline::note(conn, line.id, Line { what: Happened::Paid, detail: &paid, once: Some("paid"), by }, now).await?;
     enqueue(conn, &Fulfil { order: line.id }).await?;

@@ -1,7 +1,7 @@
 //! Buying, from the chosen licence to the file in the buyer's hands.
 //!
 //! ```text
-//! checkout::open ─▶ (web asks Stripe for an intent) ─▶ checkout::record_intent ─▶ the buyer pays
+//! open::open ─▶ (web asks Stripe for an intent) ─▶ intent::record_intent ─▶ the buyer pays
 //!   ─▶ webhook or orders.reconcile_checkout ─▶ fulfil::settle  paid, booked, licensed: one transaction
 //!   ─▶ orders.fulfil ─▶ fulfil::complete                       receipt, sale notice, counters: one transaction
 //!   ─▶ download::take …                      ─▶ orders.release_hold ─▶ hold::release, seven days later
@@ -16,9 +16,11 @@ pub mod commission;
 pub mod download;
 pub mod fulfil;
 pub mod hold;
+pub mod intent;
 pub mod intervene;
 pub mod jobs;
 pub mod licence;
+pub mod open;
 pub mod order;
 pub mod rotate_key;
 pub mod timeline;

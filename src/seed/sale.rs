@@ -12,6 +12,7 @@ use crate::{
         commission::{self, CommissionError},
         fulfil,
         licence::{self, Grant},
+        open,
         order::OrderState,
         timeline::{self, Happened, Line},
     },
@@ -57,7 +58,7 @@ pub async fn add(conn: &mut PgConnection, sale: &Sale<'_>) -> Result<OrderId, Er
     let paid_at = sale.at + Duration::seconds(74);
 
     pay(conn, sale, checkout, amount, fee, paid_at).await?;
-    let number = checkout::next_number(conn, sale.at).await?;
+    let number = open::next_number(conn, sale.at).await?;
     sqlx::query!(
         "INSERT INTO orders (id, number, checkout_id, buyer_id, seller_id, product_id, version_id, product_title, licence,
                              max_downloads, update_months, state, amount_cents, commission_schedule, commission_bps,

@@ -6,7 +6,7 @@ use super::payment;
 use crate::Context;
 use mywork::{
     db::Actor,
-    orders::{checkout, command, jobs::ExpireCheckout, timeline::By},
+    orders::{checkout, command, intent, jobs::ExpireCheckout, timeline::By},
 };
 use mywork_queue::{Failure, Job, Outcome};
 use mywork_vendors::stripe::{PaymentIntent, PaymentStatus};
@@ -55,7 +55,7 @@ pub async fn run(job: ExpireCheckout, cx: Context) -> mywork_queue::Result {
 
 async fn cancel(cx: &Context, job: &ExpireCheckout, intent: &PaymentIntent) -> Result<(), Failure> {
     let mut tx = cx.state.db.begin(Actor::System).await?;
-    let command = checkout::begin_cancel(&mut tx, job.checkout, &intent.id, cx.clock.now()).await?;
+    let command = intent::begin_cancel(&mut tx, job.checkout, &intent.id, cx.clock.now()).await?;
     tx.commit().await?;
     let Some(command) = command else { return Ok(()) };
 

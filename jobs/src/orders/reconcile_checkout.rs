@@ -7,7 +7,8 @@ use crate::Context;
 use mywork::{
     db::Actor,
     orders::{
-        checkout::{self, Refusal},
+        checkout,
+        intent::{self, Refusal},
         jobs::ReconcileCheckout,
         timeline::By,
     },
@@ -34,10 +35,10 @@ pub async fn run(job: ReconcileCheckout, cx: Context) -> mywork_queue::Result {
     let mut tx = cx.state.db.begin(Actor::System).await?;
     if let Some(declined) = &intent.last_error {
         let refusal = Refusal { code: &declined.code, message: &declined.message, charge: intent.latest_charge.as_deref() };
-        checkout::record_declined(&mut tx, job.checkout, refusal, Some(by), now).await?;
+        intent::record_declined(&mut tx, job.checkout, refusal, Some(by), now).await?;
     }
     if let Some(next) = job.round.checked_add(1) {
-        checkout::plan_look(&mut tx, job.checkout, next, now).await?;
+        intent::plan_look(&mut tx, job.checkout, next, now).await?;
     }
     tx.commit().await?;
     Ok(Outcome::Done)

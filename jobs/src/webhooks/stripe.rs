@@ -9,8 +9,9 @@ use mywork::{
     ids::CheckoutId,
     money::Cents,
     orders::{
-        checkout::{self, Refusal},
+        checkout,
         fulfil::{self, Payment, SettleError},
+        intent::{self, Refusal},
         timeline::By,
     },
     webhooks::{
@@ -168,7 +169,7 @@ async fn payment_failed(cx: &Context, stored: &StoredEvent, event: &Event) -> my
         charge: intent.charge(),
     };
     // Old news after a later success changes nothing, and is processed all the same.
-    checkout::record_declined(&mut tx, checkout, refusal, Some(by), now).await?;
+    intent::record_declined(&mut tx, checkout, refusal, Some(by), now).await?;
     inbox::mark(&mut tx, stored.id, EventState::Processed, None, now).await?;
     tx.commit().await?;
     Ok(Outcome::Done)

@@ -8,8 +8,9 @@ use mywork::{
     ids::{CheckoutId, OrderId, ProductId},
     money::Cents,
     orders::{
-        checkout::{self, IntentCall, Next, OpenError},
         commission::CommissionError,
+        intent,
+        open::{self, IntentCall, Next, OpenError},
     },
 };
 use mywork_vendors::stripe::NewPaymentIntent;
@@ -75,7 +76,7 @@ pub(crate) async fn begin(
     licence: mywork::catalog::licence::LicenceKind,
 ) -> Result<Ready, Refused> {
     let mut tx = app.db.begin(Actor::System).await?;
-    let opened = checkout::open(&mut tx, viewer.id, product, licence, app.now()).await.map_err(Refused::Rule)?;
+    let opened = open::open(&mut tx, viewer.id, product, licence, app.now()).await.map_err(Refused::Rule)?;
     tx.commit().await?;
     if opened.fresh {
         metrics::counter!("orders_total", "status" => "pending").increment(1);
@@ -109,7 +110,7 @@ async fn create_intent(app: &App, checkout: CheckoutId, call: IntentCall) -> Res
     let mut tx = app.db.begin(Actor::System).await?;
     match answer {
         Ok(intent) => {
-            checkout::record_intent(&mut tx, checkout, call.command, &intent.id, &intent.client_secret, now)
+            intent::record_intent(&mut tx, checkout, call.command, &intent.id, &intent.client_secret, now)
                 .await
                 .map_err(Refused::Rule)?;
             tx.commit().await?;
@@ -122,7 +123,7 @@ async fn create_intent(app: &App, checkout: CheckoutId, call: IntentCall) -> Res
         }
         Err(error) => {
             tracing::error!(%checkout, %error, "create_payment_intent was refused");
-            checkout::record_refusal(&mut tx, call.command, &error.to_string(), now).await?;
+            intent::record_refusal(&mut tx, call.command, &error.to_string(), now).await?;
             tx.commit().await?;
             Err(Refused::Provider("The payment provider refused this payment. Nothing was charged. Try again in a moment."))
         }

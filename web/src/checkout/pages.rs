@@ -25,9 +25,10 @@ use mywork::{
     money::Cents,
     orders::{
         REFUND_WINDOW_DAYS,
-        checkout::{self, Checkout, CheckoutState, OpenError, Preview, Quote},
-        download,
+        checkout::{self, Checkout, CheckoutState, Preview, Quote},
+        download, intent,
         licence::{self, Held},
+        open::OpenError,
         order::Order,
     },
 };
@@ -371,7 +372,7 @@ pub(super) async fn success(
     if confirmation.is_waiting {
         // The webhook may have been lost; should it be on its way, this look changes nothing.
         let mut tx = app.db.begin(Actor::System).await?;
-        checkout::look_soon(&mut tx, query.checkout, app.now()).await.map_err(|e| Error::Internal(e.into()))?;
+        intent::look_soon(&mut tx, query.checkout, app.now()).await.map_err(|e| Error::Internal(e.into()))?;
         tx.commit().await?;
     }
     app.page(&viewer, SUCCESS, &confirmation)
