@@ -125,8 +125,14 @@ CREATE TABLE licence_downloads (
 CALL app_protect('licence_downloads', 'EXISTS (SELECT FROM licences l WHERE l.id = licence_id)',
   'EXISTS (SELECT FROM licences l WHERE l.id = licence_id AND l.owner_id = app_user_id())');
 
--- Nobody resets their own count.
+-- Nobody resets their own count: the row stays, and its number only grows.
 REVOKE DELETE ON licence_downloads FROM mywork_web;
+CREATE FUNCTION licence_downloads_only_grow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'downloads are counted up, never down' USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER only_grow BEFORE UPDATE ON licence_downloads FOR EACH ROW WHEN (NEW.count < OLD.count)
+  EXECUTE FUNCTION licence_downloads_only_grow();
 
 -- The devices a licence's key was entered on, each holding a seat until it is released. They are written for programs that
 -- hold the key and have no session, so only the system writes here; the buyer's own transaction looks.

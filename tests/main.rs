@@ -10,6 +10,7 @@ mod guards;
 mod identity;
 mod killed;
 mod licences;
+mod mail;
 mod responsive;
 mod row_security;
 mod sale;

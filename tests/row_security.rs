@@ -73,6 +73,8 @@ async fn books_and_audit_are_append_only_even_for_their_owner() {
             assert!(error.to_string().contains("append-only"), "{act}: {error}");
         }
     }
+    let fewer = owner.execute("UPDATE licence_downloads SET count = 0").await.expect_err("downloads undone");
+    assert!(fewer.to_string().contains("never down"), "{fewer}");
     let unbalanced = "INSERT INTO ledger_postings (entry_id, account_id, amount_cents) SELECT e.id, a.id, 1 FROM ledger_entries e, ledger_accounts a LIMIT 1";
     let error = owner.execute(unbalanced).await.expect_err("an entry over by a cent");
     assert!(error.to_string().contains("does not balance"), "{error}");

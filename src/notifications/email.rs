@@ -130,7 +130,7 @@ pub async fn record_sent(
     sqlx::query!(
         "UPDATE emails
          SET state = 'sent', provider_id = $2, sent_at = $3, error = NULL, context = context - 'secret'
-         WHERE id = $1 AND state = 'queued'",
+         WHERE id = $1 AND state IN ('queued', 'failed')",
         id as EmailId,
         provider_id,
         now,
@@ -148,7 +148,7 @@ pub async fn record_failed(connection: &mut PgConnection, id: EmailId, error: &s
     sqlx::query!(
         "UPDATE emails
          SET state = 'failed', error = $2, context = context - 'secret'
-         WHERE id = $1 AND state = 'queued'",
+         WHERE id = $1 AND state IN ('queued', 'failed')",
         id as EmailId,
         error,
     )

@@ -1,7 +1,8 @@
 //! `notifications.send_email`: one row of the outbox becomes one e-mail. The row's id is the key the provider knows it by, so
 //! a run that was killed after sending sends nothing twice while the provider remembers the key.
 //!
-//! What may pass is tried again for three days; a refusal, or a template that does not fit, is final and told to the row.
+//! What may pass is tried again for three days; a refusal, or a template that does not fit, is final and told to the row. Once
+//! an admin has mended the cause, running the job again sends it after all.
 
 use crate::Context;
 use chrono::TimeDelta;
@@ -22,7 +23,7 @@ pub async fn run(job: SendEmail, cx: Context) -> mywork_queue::Result {
     let mut tx = cx.state.db.begin(Actor::System).await?;
     let found = email::find(&mut tx, job.email).await?;
     tx.commit().await?;
-    let Some(email) = found.filter(|email| email.state == EmailState::Queued) else {
+    let Some(email) = found.filter(|email| matches!(email.state, EmailState::Queued | EmailState::Failed)) else {
         return Ok(Outcome::Done);
     };
     let now = cx.state.clock.now();
