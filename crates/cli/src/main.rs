@@ -25,7 +25,7 @@ enum Command {
         #[arg(long, default_value = "default")]
         group: String,
     },
-    /// Enqueue what the schedules say, promote delayed jobs, rescue those of dead workers
+    /// Enqueue what the schedules say
     Scheduler,
     /// Bring the database and the storage up to this release; safe to repeat
     Migrate,

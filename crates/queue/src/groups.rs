@@ -1,7 +1,7 @@
 //! `workers.toml`: which process group works on which queues, and what the operator wants otherwise for a kind (JOB-24).
 //!
 //! ```toml
-//! [group.default]                 # `mywork worker default` runs this one
+//! [group.default]                 # `mywork worker --group default` runs it
 //! queues = ["default", "mail"]    # every queue of a known kind must be in some group
 //! concurrency = 16                # jobs at once in one process of the group, over all its queues
 //!

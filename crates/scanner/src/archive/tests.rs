@@ -1,4 +1,6 @@
 //! Honest archives are read to the byte; every kind of dishonest one is refused by the rule that names it.
+//!
+//! Proves: SCAN-01, SCAN-05 (bounds; that the worker survives is told in tests/killed.rs)
 
 use super::{
     Content, Format, Source, Visitor, Walked,
