@@ -9,6 +9,7 @@ use crate::{
     options::{Conflict, Options, Unique, While},
     trace::Origin,
 };
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use std::borrow::Cow;
 
@@ -80,19 +81,33 @@ pub async fn enqueue_many<J: Job>(c: &mut PgConnection, jobs: &[J]) -> Result<Ve
     Ok(enqueued)
 }
 
-/// A job about to be enqueued, its type forgotten: schedules and the command line know only the kind.
-#[derive(Clone, Debug)]
+/// A job about to be enqueued, its type forgotten: schedules and the command line know only the kind, and a workflow keeps the
+/// jobs of its steps in this form until their time has come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct NewJob {
     pub kind: Cow<'static, str>,
     pub queue: Cow<'static, str>,
     pub version: i16,
     pub max_attempts: i16,
     pub args: String,
+    pub rate: Option<String>,
+    pub redact: Vec<String>,
     pub options: Options,
+    #[serde(skip)]
+    pub place: Option<Place>,
+}
+
+/// Where in a workflow a job stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub workflow: i64,
+    pub step: String,
+    /// Which of a fan-out's jobs.
+    pub child: Option<i32>,
 }
 
 impl NewJob {
-    fn of<J: Job>(job: &J, options: Options) -> Result<Self, EnqueueError> {
+    pub(crate) fn of<J: Job>(job: &J, options: Options) -> Result<Self, EnqueueError> {
         let args = serde_json::to_string(job).map_err(|source| EnqueueError::Unserialisable { kind: J::KIND, source })?;
         Ok(Self {
             kind: J::KIND.into(),
@@ -100,8 +115,25 @@ impl NewJob {
             version: J::VERSION,
             max_attempts: J::MAX_ATTEMPTS,
             args,
+            rate: J::RATE.map(str::to_owned),
+            redact: J::REDACT.iter().map(ToString::to_string).collect(),
             options: options.over(job.options()),
+            place: None,
         })
+    }
+
+    /// The bucket its runs draw from.
+    fn rate_key(&self) -> Option<String> {
+        let rate = self.rate.as_ref()?;
+        Some(self.options.rate_key.as_ref().map_or_else(|| rate.clone(), |apart| format!("{rate}:{apart}")))
+    }
+
+    fn concurrency_key(&self) -> Option<String> {
+        self.options.concurrency.as_ref().map(|limit| limit.key.clone())
+    }
+
+    fn concurrency_limit(&self) -> Option<i16> {
+        self.options.concurrency.as_ref().map(|limit| limit.at_most)
     }
 
     pub(crate) async fn insert(&self, c: &mut PgConnection) -> Result<Enqueued, EnqueueError> {
@@ -126,7 +158,7 @@ impl NewJob {
 
 /// A delayed job is `scheduled` even when its time has come by the database's clock: only the workers' clock says when it is
 /// due, and in tests that is another.
-async fn insert_plain(c: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enqueued>, EnqueueError> {
+pub(crate) async fn insert_plain(c: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enqueued>, EnqueueError> {
     let Some(first) = jobs.first() else { return Ok(Vec::new()) };
     let origin = Origin::current();
     let column = |f: fn(&NewJob) -> Option<String>| jobs.iter().map(f).collect::<Vec<_>>();
@@ -134,14 +166,17 @@ async fn insert_plain(c: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enque
     let mut ids = sqlx::query_scalar!(
         r#"
         INSERT INTO queue.jobs (queue, kind, version, state, priority, run_at, args, max_attempts, expires_at,
-                                subject_kind, subject_id, tags, actor, trace, parent_id)
+                                subject_kind, subject_id, tags, actor, trace, parent_id, concurrency_key, concurrency_limit,
+                                rate_key, redact, workflow_id, step, child)
         SELECT $1, $2, $3, CASE WHEN n.run_at IS NULL THEN 'available' ELSE 'scheduled' END, n.priority,
                coalesce(n.run_at, now()), n.args::jsonb, n.max_attempts, n.expires_at,
-               n.subject_kind, n.subject_id, string_to_array(n.tags, E'\n'), coalesce(n.actor, $13), coalesce(n.trace, $14), $15
+               n.subject_kind, n.subject_id, string_to_array(n.tags, E'\n'), coalesce(n.actor, $13), coalesce(n.trace, $14), $15,
+               n.concurrency_key, n.concurrency_limit, n.rate_key, $20, n.workflow_id, n.step, n.child
         FROM unnest($4::text[], $5::smallint[], $6::timestamptz[], $7::smallint[], $8::timestamptz[], $9::text[], $10::text[],
-                    $11::text[], $12::uuid[], $16::text[])
+                    $11::text[], $12::uuid[], $16::text[], $17::text[], $18::smallint[], $19::text[], $21::bigint[], $22::text[],
+                    $23::integer[])
              WITH ORDINALITY AS n (args, priority, run_at, max_attempts, expires_at, subject_kind, subject_id, tags, actor,
-                                   trace, ordinal)
+                                   trace, concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, ordinal)
         ORDER BY n.ordinal
         RETURNING id
         "#,
@@ -161,6 +196,13 @@ async fn insert_plain(c: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Enque
         origin.trace,
         origin.parent.map(|job| job.0),
         &column(|job| job.options.trace.clone()) as _,
+        &column(NewJob::concurrency_key) as _,
+        &jobs.iter().map(NewJob::concurrency_limit).collect::<Vec<_>>() as _,
+        &column(NewJob::rate_key) as _,
+        &first.redact,
+        &jobs.iter().map(|job| job.place.as_ref().map(|place| place.workflow)).collect::<Vec<_>>() as _,
+        &column(|job| job.place.as_ref().map(|place| place.step.clone())) as _,
+        &jobs.iter().map(|job| job.place.as_ref().and_then(|place| place.child)).collect::<Vec<_>>() as _,
     )
     .fetch_all(c)
     .await?;
@@ -202,10 +244,12 @@ async fn insert_unique(c: &mut PgConnection, job: &NewJob, unique: &Unique) -> R
           RETURNING job_id AS id
         )
         INSERT INTO queue.jobs (id, queue, kind, version, state, priority, run_at, args, max_attempts, expires_at,
-                                subject_kind, subject_id, tags, actor, trace, parent_id, unique_key, unique_while)
+                                subject_kind, subject_id, tags, actor, trace, parent_id, unique_key, unique_while,
+                                concurrency_key, concurrency_limit, rate_key, redact, workflow_id, step, child)
         SELECT winner.id, $1, $2, $3, CASE WHEN $6::timestamptz IS NULL THEN 'available' ELSE 'scheduled' END, $5,
                coalesce($6::timestamptz, now()), $4::text::jsonb, $7::smallint, $8::timestamptz, $9::text, $10::text, $11::text[], coalesce($12::uuid, $13), coalesce($14::text, $15), $16::bigint,
-               CASE WHEN $18 IS NOT NULL THEN $17 END, $18
+               CASE WHEN $18 IS NOT NULL THEN $17 END, $18,
+               $20::text, $21::smallint, $22::text, $23::text[], $24::bigint, $25::text, $26::integer
         FROM (SELECT id FROM taken UNION ALL SELECT id FROM drawn WHERE $18 IS NOT NULL) AS winner
         ON CONFLICT DO NOTHING
         RETURNING id
@@ -229,6 +273,13 @@ async fn insert_unique(c: &mut PgConnection, job: &NewJob, unique: &Unique) -> R
         unique.key,
         on_row,
         seconds,
+        job.concurrency_key(),
+        job.concurrency_limit(),
+        job.rate_key(),
+        &job.redact,
+        job.place.as_ref().map(|place| place.workflow),
+        job.place.as_ref().map(|place| place.step.as_str()),
+        job.place.as_ref().and_then(|place| place.child),
     )
     .fetch_optional(c)
     .await?;

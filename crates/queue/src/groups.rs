@@ -318,6 +318,8 @@ mod tests {
                 max_attempts: 25,
                 timeout: Duration::from_secs(600),
                 backoff: Backoff::DEFAULT,
+                rate: None,
+                redact: &[],
             })
             .into()
     }

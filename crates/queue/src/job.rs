@@ -23,6 +23,13 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// How long it waits between attempts.
     const BACKOFF: Backoff = Backoff::DEFAULT;
 
+    /// The rate limit its runs draw from, as `workers.toml` names it: `[rate.stripe]`. A run that is told "too many" answers
+    /// [`Failure::rate_limited`](crate::Failure::rate_limited), and nobody draws until then.
+    const RATE: Option<&'static str> = None;
+    /// Fields of its arguments that are never shown: `email`, `buyer.address`. Their values are taken out of its errors and
+    /// its log, too. What the handler gets is whole.
+    const REDACT: &'static [&'static str] = &[];
+
     /// What holds for this very job unless the caller says otherwise: uniqueness, subject, tags, priority.
     fn options(&self) -> Options {
         Options::default()
@@ -59,7 +66,7 @@ impl FromStr for JobId {
 }
 
 /// The business object a job serves, so that an order's page can show its jobs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     /// What it is: `product`.
     pub kind: Cow<'static, str>,

@@ -29,6 +29,6 @@ pub use handler::{Context, Failure, Outcome, Result};
 pub use job::{Job, JobId, Subject};
 pub use migrate::{migrate, migrator};
 pub use notify::Notifier;
-pub use options::{Conflict, Options, Unique, While};
+pub use options::{Concurrency, Conflict, Options, Unique, While};
 pub use registry::{Kind, Registry};
 pub use runtime::{Runtime, RuntimeOptions};

@@ -5,11 +5,12 @@
 
 use crate::job::Subject;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use uuid::Uuid;
 
 /// Options of one job. Everything absent is as its kind has it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Options {
     /// Higher runs first; 0 is usual.
     pub priority: i16,
@@ -29,6 +30,17 @@ pub struct Options {
     pub actor: Option<Uuid>,
     /// W3C `traceparent` to continue. Absent: that of [`trace::with`](crate::trace::with) or of the job that enqueues.
     pub trace: Option<String>,
+    /// At most so many with its key run at once.
+    pub concurrency: Option<Concurrency>,
+    /// Draws from a bucket of its own of its kind's [`RATE`](crate::Job::RATE): an endpoint, an account.
+    pub rate_key: Option<String>,
+}
+
+/// At most `at_most` jobs with this key run at once, over all processes. Keys with waiting jobs take turns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Concurrency {
+    pub(crate) key: String,
+    pub(crate) at_most: i16,
 }
 
 impl Options {
@@ -95,6 +107,21 @@ impl Options {
         self
     }
 
+    /// At most `at_most` jobs with this key run at once, whatever their kinds and queues: one payout per seller. Jobs of
+    /// different keys take turns, so that whoever enqueued a thousand does not keep the others waiting.
+    #[must_use]
+    pub fn concurrency(mut self, key: impl Into<String>, at_most: i16) -> Self {
+        self.concurrency = Some(Concurrency { key: key.into(), at_most: at_most.max(1) });
+        self
+    }
+
+    /// Draws from a bucket of its own of its kind's [`RATE`](crate::Job::RATE).
+    #[must_use]
+    pub fn rate_key(mut self, key: impl Into<String>) -> Self {
+        self.rate_key = Some(key.into());
+        self
+    }
+
     /// These options, completed by the kind's own.
     pub(crate) fn over(mut self, kind: Options) -> Options {
         self.tags.extend(kind.tags);
@@ -108,13 +135,15 @@ impl Options {
             tags: self.tags,
             actor: self.actor.or(kind.actor),
             trace: self.trace.or(kind.trace),
+            concurrency: self.concurrency.or(kind.concurrency),
+            rate_key: self.rate_key.or(kind.rate_key),
         }
     }
 }
 
 /// At most one job of a kind with this key, for as long as `within` says. A duplicate is no error: enqueueing returns the job
 /// that was there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unique {
     pub(crate) key: String,
     pub(crate) within: While,
@@ -122,7 +151,7 @@ pub struct Unique {
 }
 
 /// How long a key is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum While {
     /// Until a worker first takes the job. What changes while it runs gets a job of its own.
     Pending,
@@ -135,7 +164,7 @@ pub enum While {
 }
 
 /// What a duplicate does to the job that is already there, while that one waits. A running or finished one is left alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Conflict {
     /// Nothing.
     #[default]

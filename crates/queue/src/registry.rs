@@ -28,6 +28,10 @@ pub struct Kind {
     pub timeout: Duration,
     /// How long it waits between attempts.
     pub backoff: Backoff,
+    /// The rate limit its runs draw from.
+    pub rate: Option<&'static str>,
+    /// Fields of its arguments that are never shown.
+    pub redact: &'static [&'static str],
 }
 
 impl Kind {
@@ -40,6 +44,8 @@ impl Kind {
             max_attempts: J::MAX_ATTEMPTS,
             timeout: J::TIMEOUT,
             backoff: J::BACKOFF,
+            rate: J::RATE,
+            redact: J::REDACT,
         }
     }
 }

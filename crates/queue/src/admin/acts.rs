@@ -61,13 +61,19 @@ pub async fn cancel(c: &mut PgConnection, id: JobId, reason: &str) -> Result<Can
           DELETE FROM queue.jobs
           WHERE id = $1 AND state <> 'running'
           RETURNING id, queue, kind, version, priority, run_at, args, attempt, max_attempts, lease, rescues, expires_at, unique_key,
-                    unique_while, subject_kind, subject_id, tags, actor, trace, parent_id, last_error, created_at
+                    unique_while, subject_kind, subject_id, tags, actor, trace, parent_id,
+                    concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
+                    last_error, created_at
         )
         INSERT INTO queue.finished_jobs (id, queue, kind, version, state, priority, run_at, args, attempt, max_attempts, lease,
                                          rescues, expires_at, unique_key, unique_while, subject_kind, subject_id, tags, actor,
-                                         trace, parent_id, last_error, reason, created_at, finished_at)
+                                         trace, parent_id,
+                                         concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
+                                         last_error, reason, created_at, finished_at)
         SELECT id, queue, kind, version, 'cancelled', priority, run_at, args, attempt, max_attempts, lease, rescues, expires_at,
-               unique_key, unique_while, subject_kind, subject_id, tags, actor, trace, parent_id, last_error, $2, created_at, now()
+               unique_key, unique_while, subject_kind, subject_id, tags, actor, trace, parent_id,
+               concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
+               last_error, $2, created_at, now()
         FROM over
         RETURNING id
         "#,
@@ -123,12 +129,18 @@ pub async fn retry(c: &mut PgConnection, id: JobId) -> Result<(), ActError> {
           DELETE FROM queue.finished_jobs
           WHERE id = $1
           RETURNING id, queue, kind, version, priority, args, max_attempts, lease, unique_key, unique_while, subject_kind,
-                    subject_id, tags, actor, trace, parent_id, last_error, created_at
+                    subject_id, tags, actor, trace, parent_id,
+                    concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
+                    last_error, created_at
         )
         INSERT INTO queue.jobs (id, queue, kind, version, state, priority, run_at, args, attempt, max_attempts, lease, unique_key,
-                                unique_while, subject_kind, subject_id, tags, actor, trace, parent_id, last_error, created_at)
+                                unique_while, subject_kind, subject_id, tags, actor, trace, parent_id,
+                                concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
+                                last_error, created_at)
         SELECT id, queue, kind, version, 'available', priority, now(), args, 0, max_attempts, lease + 1, unique_key, unique_while,
-               subject_kind, subject_id, tags, actor, trace, parent_id, last_error, created_at
+               subject_kind, subject_id, tags, actor, trace, parent_id,
+               concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
+               last_error, created_at
         FROM back
         ON CONFLICT DO NOTHING
         ",
@@ -198,7 +210,10 @@ pub async fn enqueue_raw(c: &mut PgConnection, kind: &Kind, args: &Value, option
         version: kind.version,
         max_attempts: kind.max_attempts,
         args: args.to_string(),
+        rate: kind.rate.map(str::to_owned),
+        redact: kind.redact.iter().map(ToString::to_string).collect(),
         options,
+        place: None,
     };
     job.insert(c).await
 }

@@ -177,7 +177,7 @@ pub async fn run_now(c: &mut PgConnection, name: &str, now: DateTime<Utc>) -> Re
     let schedule = sqlx::query_as!(
         Due,
         r#"
-        SELECT name, cron, zone, queue, kind, version, args, priority, max_attempts, catch_up AS "catch_up: CatchUp",
+        SELECT name, cron, zone, queue, kind, version, args, priority, max_attempts, rate, redact, catch_up AS "catch_up: CatchUp",
                overlap AS "overlap: Overlap", next_at, $2::timestamptz AS "now!"
         FROM queue.schedules
         WHERE name = $1

@@ -29,6 +29,10 @@ pub struct Plan {
     pub max_attempts: i16,
     /// Higher runs first.
     pub priority: i16,
+    /// The rate limit its runs draw from.
+    pub rate: Option<String>,
+    /// Fields of its arguments that are never shown.
+    pub redact: Vec<String>,
     /// What to do about times at which no scheduler was there.
     pub catch_up: CatchUp,
     /// What to do when the job before is still at work.
@@ -93,6 +97,8 @@ impl Plan {
             queue: J::QUEUE.to_owned(),
             max_attempts: J::MAX_ATTEMPTS,
             priority: job.options().priority,
+            rate: J::RATE.map(str::to_owned),
+            redact: J::REDACT.iter().map(ToString::to_string).collect(),
             catch_up: CatchUp::default(),
             overlap: Overlap::default(),
         })
@@ -127,7 +133,7 @@ impl Plan {
     }
 }
 
-/// Adds the plans that are missing; those already there are left as people made them.
+/// Adds the plans that are missing; those already there are left as people made them, but for what only the code can know.
 ///
 /// # Errors
 /// When a plan's times cannot be understood: then none is installed, given that the caller rolls back.
@@ -135,9 +141,10 @@ pub async fn install(c: &mut PgConnection, plans: &[Plan]) -> Result<(), PlanErr
     for plan in plans {
         Expression::parse(&plan.cron, &plan.zone).map_err(|source| PlanError::Expression { name: plan.name.clone(), source })?;
         sqlx::query!(
-            "INSERT INTO queue.schedules (name, cron, zone, queue, kind, version, args, priority, max_attempts, catch_up, overlap)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-             ON CONFLICT (name) DO NOTHING",
+            "INSERT INTO queue.schedules (name, cron, zone, queue, kind, version, args, priority, max_attempts, catch_up, overlap,
+                                          rate, redact)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+             ON CONFLICT (name) DO UPDATE SET rate = excluded.rate, redact = excluded.redact",
             plan.name,
             plan.cron,
             plan.zone,
@@ -149,6 +156,8 @@ pub async fn install(c: &mut PgConnection, plans: &[Plan]) -> Result<(), PlanErr
             plan.max_attempts,
             plan.catch_up as CatchUp,
             plan.overlap as Overlap,
+            plan.rate,
+            &plan.redact,
         )
         .execute(&mut *c)
         .await?;

@@ -39,6 +39,8 @@ pub(crate) struct Due {
     pub args: Value,
     pub priority: i16,
     pub max_attempts: i16,
+    pub rate: Option<String>,
+    pub redact: Vec<String>,
     pub catch_up: CatchUp,
     pub overlap: Overlap,
     pub next_at: Option<DateTime<Utc>>,
@@ -81,7 +83,7 @@ async fn lock_one(c: &mut PgConnection, now: Option<DateTime<Utc>>) -> Result<Op
     sqlx::query_as!(
         Due,
         r#"
-        SELECT name, cron, zone, queue, kind, version, args, priority, max_attempts, catch_up AS "catch_up: CatchUp",
+        SELECT name, cron, zone, queue, kind, version, args, priority, max_attempts, rate, redact, catch_up AS "catch_up: CatchUp",
                overlap AS "overlap: Overlap", next_at, coalesce($1::timestamptz, now()) AS "now!"
         FROM queue.schedules
         WHERE paused_at IS NULL
@@ -153,7 +155,10 @@ pub(crate) async fn occur(c: &mut PgConnection, due: &Due, time: DateTime<Utc>) 
         version: due.version,
         max_attempts: due.max_attempts,
         args: due.args.to_string(),
+        rate: due.rate.clone(),
+        redact: due.redact.clone(),
         options: Options::default().priority(due.priority).subject(Subject::new("schedule", &due.name)),
+        place: None,
     };
     let enqueued = job.insert(c).await?;
     sqlx::query!(
@@ -210,6 +215,8 @@ mod tests {
             args: Value::Null,
             priority: 0,
             max_attempts: 1,
+            rate: None,
+            redact: Vec::new(),
             catch_up,
             overlap: Overlap::Queue,
             next_at: Some(next_at.parse().expect("a time")),

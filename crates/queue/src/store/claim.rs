@@ -27,6 +27,12 @@ pub(crate) struct Claimed {
     pub run_at: DateTime<Utc>,
     pub trace: Option<String>,
     pub actor: Option<Uuid>,
+    pub workflow_id: Option<i64>,
+    pub step: Option<String>,
+    pub child: Option<i32>,
+    /// The bucket its run drew from.
+    pub rate_key: Option<String>,
+    pub redact: Vec<String>,
     /// Seconds it stood in line.
     pub waited: f64,
 }

@@ -4,6 +4,7 @@ WITH next AS MATERIALIZED (
   FROM queue.jobs
   WHERE queue = $1
     AND state = 'available'
+    AND lane IS NULL
     AND version <= ($4::smallint[])[array_position($3::text[], kind)] -- NULL, hence false, for a kind it does not know
     AND (expires_at IS NULL OR expires_at > coalesce($6::timestamptz, now()))
     AND NOT EXISTS (SELECT FROM queue.queues WHERE name = $1 AND paused_at IS NOT NULL)
@@ -20,4 +21,5 @@ SET state = 'running',
 FROM next
 WHERE j.id = next.id
 RETURNING j.id, j.lease, j.queue, j.kind, j.version, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.trace, j.actor,
+          j.workflow_id, j.step, j.child, j.rate_key, j.redact,
           extract(epoch FROM greatest(now() - greatest(j.run_at, j.created_at), interval '0'))::float8 AS "waited!"

@@ -12,16 +12,20 @@ ended AS (
   WHERE j.id = v.id AND j.lease = v.lease
   RETURNING j.id, j.lease, j.queue, j.kind, j.version, j.priority, j.run_at, j.args, j.attempt, j.max_attempts, j.rescues,
             j.worker_id, j.started_at, j.expires_at, j.unique_key, j.unique_while, j.subject_kind, j.subject_id, j.tags, j.actor,
-            j.trace, j.parent_id, j.created_at, coalesce(v.summary, j.last_error) AS last_error,
+            j.trace, j.parent_id,
+            j.concurrency_key, j.concurrency_limit, j.rate_key, j.workflow_id, j.step, j.child, j.redact,
+            j.created_at, coalesce(v.summary, j.last_error) AS last_error,
             v.state, v.outcome, coalesce(v.reason, j.cancel_reason) AS reason, v.class, v.fingerprint, v.error, v.log,
             j.started_at + make_interval(secs => v.took) AS ended_at
 ),
 history AS (
   INSERT INTO queue.finished_jobs (id, queue, kind, version, state, priority, run_at, args, attempt, max_attempts, lease, rescues,
                                    expires_at, unique_key, unique_while, subject_kind, subject_id, tags, actor, trace, parent_id,
+                                   concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
                                    last_error, reason, created_at, finished_at)
   SELECT id, queue, kind, version, state, priority, run_at, args, attempt, max_attempts, lease, rescues,
          expires_at, unique_key, unique_while, subject_kind, subject_id, tags, actor, trace, parent_id,
+         concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
          CASE WHEN state = 'done' THEN NULL ELSE last_error END, CASE WHEN state = 'cancelled' THEN reason END, created_at, ended_at
   FROM ended
 ),

@@ -33,16 +33,21 @@ over AS (
     FOR UPDATE SKIP LOCKED
   )
   RETURNING id, queue, kind, version, priority, run_at, args, attempt, max_attempts, lease, rescues, expires_at, unique_key,
-            unique_while, subject_kind, subject_id, tags, actor, trace, parent_id, last_error, cancel_requested_at, cancel_reason,
+            unique_while, subject_kind, subject_id, tags, actor, trace, parent_id,
+            concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
+            last_error, cancel_requested_at, cancel_reason,
             created_at
 ),
 history AS (
   INSERT INTO queue.finished_jobs (id, queue, kind, version, state, priority, run_at, args, attempt, max_attempts, lease, rescues,
                                    expires_at, unique_key, unique_while, subject_kind, subject_id, tags, actor, trace, parent_id,
+                                   concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
                                    last_error, reason, created_at, finished_at)
   SELECT id, queue, kind, version, CASE WHEN cancel_requested_at IS NULL THEN 'expired' ELSE 'cancelled' END, priority, run_at,
          args, attempt, max_attempts, lease, rescues, expires_at, unique_key, unique_while, subject_kind, subject_id, tags, actor,
-         trace, parent_id, last_error, cancel_reason, created_at, now()
+         trace, parent_id,
+         concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
+         last_error, cancel_reason, created_at, now()
   FROM over
 )
 SELECT

@@ -18,14 +18,19 @@ ended AS (
   WHERE j.id = o.id AND o.ends_as IS NOT NULL
   RETURNING j.id, j.lease, j.queue, j.kind, j.version, j.priority, j.run_at, j.args, j.attempt, j.max_attempts,
             j.rescues + 1::smallint AS rescues, j.worker_id, j.started_at, j.expires_at, j.unique_key, j.unique_while,
-            j.subject_kind, j.subject_id, j.tags, j.actor, j.trace, j.parent_id, j.cancel_reason, j.created_at, o.release, o.ends_as
+            j.subject_kind, j.subject_id, j.tags, j.actor, j.trace, j.parent_id,
+            j.concurrency_key, j.concurrency_limit, j.rate_key, j.workflow_id, j.step, j.child, j.redact,
+            j.cancel_reason, j.created_at, o.release, o.ends_as
 ),
 history AS (
   INSERT INTO queue.finished_jobs (id, queue, kind, version, state, priority, run_at, args, attempt, max_attempts, lease, rescues,
                                    expires_at, unique_key, unique_while, subject_kind, subject_id, tags, actor, trace, parent_id,
+                                   concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
                                    last_error, reason, created_at, finished_at)
   SELECT id, queue, kind, version, ends_as, priority, run_at, args, attempt, max_attempts, lease, rescues, expires_at, unique_key,
-         unique_while, subject_kind, subject_id, tags, actor, trace, parent_id, $3, cancel_reason, created_at, now()
+         unique_while, subject_kind, subject_id, tags, actor, trace, parent_id,
+         concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
+         $3, cancel_reason, created_at, now()
   FROM ended
 ),
 returned AS (

@@ -1,0 +1,253 @@
+-- Limits, workflows, statistics, bulk acts: everything that was added after the first release. Jobs that use none of it cost
+-- what they did: the claim of unlimited jobs reads an index of its own, and a job outside a workflow touches none of its tables.
+
+-- ─── Jobs know their limits, their workflow, and what of them must not be shown ─────────────────────────────────────────
+
+ALTER TABLE queue.jobs
+  ADD concurrency_key   text,                                   -- at most `concurrency_limit` jobs with this key run at once
+  ADD concurrency_limit smallint,
+  ADD rate_key          text,                                   -- the bucket its runs draw from: `stripe`, `webhooks:endpoint-7`
+  ADD lane              text GENERATED ALWAYS AS (coalesce(concurrency_key, rate_key)) STORED, -- lanes of a queue take turns
+  ADD workflow_id       bigint,
+  ADD step              text,
+  ADD child             integer,                                -- which of a fan-out's jobs; NULL for a step of one job
+  ADD redact            text[] NOT NULL DEFAULT '{}',           -- paths into args that are never shown
+  DROP CONSTRAINT jobs_state,
+  ADD CONSTRAINT jobs_state CHECK (state IN ('scheduled', 'available', 'held', 'running')), -- held: in line, but its kind is paused
+  ADD CONSTRAINT jobs_concurrency CHECK ((concurrency_key IS NULL) = (concurrency_limit IS NULL) AND concurrency_limit > 0),
+  ADD CONSTRAINT jobs_step CHECK ((workflow_id IS NULL) = (step IS NULL) AND (child IS NULL OR step IS NOT NULL));
+
+ALTER TABLE queue.finished_jobs
+  ADD concurrency_key   text,
+  ADD concurrency_limit smallint,
+  ADD rate_key          text,
+  ADD workflow_id       bigint,
+  ADD step              text,
+  ADD child             integer,
+  ADD redact            text[] NOT NULL DEFAULT '{}';
+
+DROP INDEX queue.jobs_claim;
+CREATE INDEX jobs_claim ON queue.jobs (queue, priority DESC, run_at, id) WHERE state = 'available' AND lane IS NULL;
+CREATE INDEX jobs_claim_lane ON queue.jobs (queue, lane, priority DESC, run_at, id) WHERE state = 'available' AND lane IS NOT NULL;
+CREATE INDEX jobs_concurrency_running ON queue.jobs (concurrency_key) WHERE state = 'running' AND concurrency_key IS NOT NULL;
+CREATE INDEX jobs_held ON queue.jobs (kind) WHERE state = 'held';
+CREATE INDEX jobs_workflow ON queue.jobs (workflow_id, step) WHERE workflow_id IS NOT NULL;
+CREATE INDEX finished_jobs_workflow ON queue.finished_jobs (workflow_id, step) WHERE workflow_id IS NOT NULL;
+CREATE INDEX finished_jobs_kind ON queue.finished_jobs (kind, id);
+
+ALTER TABLE queue.attempts
+  DROP CONSTRAINT attempts_outcome,
+  ADD CONSTRAINT attempts_outcome
+    CHECK (outcome IN ('done', 'snoozed', 'throttled', 'cancelled', 'handed_back', 'retried', 'dead', 'lost'));
+
+ALTER TABLE queue.schedules
+  ADD rate   text,                                              -- as the code has them for the kind
+  ADD redact text[] NOT NULL DEFAULT '{}';
+
+-- The log of a run in progress, for whoever watches; the attempt keeps it when the run ends.
+ALTER TABLE queue.progress
+  ALTER done SET DEFAULT 0,
+  ALTER total SET DEFAULT 0,
+  ALTER message SET DEFAULT '',
+  ADD log text NOT NULL DEFAULT '';
+
+-- ─── Limits ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ALTER TABLE queue.queues
+  ADD max_running integer,                                      -- over all processes; NULL: as many as there are slots
+  ADD CONSTRAINT queues_max_running CHECK (max_running > 0);
+
+-- Kinds somebody has paused. Their jobs in line are `held`, so that claims need not step over them.
+CREATE TABLE queue.paused_kinds (
+  kind         text        PRIMARY KEY,
+  paused_at    timestamptz NOT NULL DEFAULT now(),
+  pause_reason text        NOT NULL
+);
+
+-- Token buckets by name, as `workers.toml` last said: `permits` tokens every `per_seconds`, at most `burst` at once.
+CREATE TABLE queue.rates (
+  name        text             PRIMARY KEY,
+  permits     double precision NOT NULL,
+  per_seconds double precision NOT NULL,
+  burst       double precision NOT NULL,
+  updated_at  timestamptz      NOT NULL DEFAULT now(),
+  CONSTRAINT rates_positive CHECK (permits > 0 AND per_seconds > 0 AND burst >= 1)
+);
+
+-- How full each bucket is. A key is a rate's name, or that with `:` and what it is kept apart by. Written by claims, under a
+-- lock on the row, so the rate holds over all processes; a bucket that is paused waits for a provider that said 429.
+CREATE TABLE queue.buckets (
+  key          text             PRIMARY KEY,
+  tokens       double precision NOT NULL,
+  refilled_at  timestamptz      NOT NULL,
+  paused_until timestamptz,
+  pause_reason text
+) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 50, autovacuum_vacuum_scale_factor = 0);
+
+-- ─── Workflows ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE queue.workflows (
+  id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  name         text        NOT NULL,                            -- `catalog.publish`
+  state        text        NOT NULL DEFAULT 'running',
+  unique_key   text,                                            -- at most one open workflow of this name and key
+  subject_kind text,
+  subject_id   text,
+  open_steps   integer     NOT NULL,
+  on_failure   text        NOT NULL DEFAULT 'wait',             -- for a person, or undo what was done
+  parent_id    bigint      REFERENCES queue.workflows (id) ON DELETE CASCADE,
+  parent_step  text,
+  actor        uuid,
+  trace        text,
+  reason       text,                                            -- why it failed or was cancelled
+  created_at   timestamptz NOT NULL DEFAULT now(),
+  finished_at  timestamptz,
+  CONSTRAINT workflows_state CHECK (state IN ('held', 'running', 'failed', 'undoing', 'done', 'cancelled', 'undone')),
+  CONSTRAINT workflows_on_failure CHECK (on_failure IN ('wait', 'undo')),
+  CONSTRAINT workflows_subject CHECK ((subject_kind IS NULL) = (subject_id IS NULL)),
+  CONSTRAINT workflows_parent CHECK ((parent_id IS NULL) = (parent_step IS NULL)),
+  CONSTRAINT workflows_finished CHECK ((finished_at IS NOT NULL) = (state IN ('done', 'cancelled', 'undone')))
+) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX workflows_unique ON queue.workflows (name, unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX workflows_subject ON queue.workflows (subject_kind, subject_id) WHERE subject_id IS NOT NULL;
+CREATE INDEX workflows_parent ON queue.workflows (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX workflows_state ON queue.workflows (state, id);
+
+-- A step of a workflow: a job, many jobs (fan-out), an event waited for, a durable sleep, or another workflow.
+CREATE TABLE queue.steps (
+  workflow_id bigint      NOT NULL REFERENCES queue.workflows (id) ON DELETE CASCADE,
+  name        text        NOT NULL,
+  ordinal     integer     NOT NULL,                             -- place in the definition
+  kind        text        NOT NULL,
+  state       text        NOT NULL DEFAULT 'blocked',
+  blockers    integer     NOT NULL,                             -- what it still waits for: needs not done, and shards of its fan-out
+  job         jsonb,                                            -- what to enqueue when it is released
+  undo        jsonb,                                            -- what to enqueue to undo it
+  wait_seconds double precision,                                -- of a sleep, or an event's deadline, from its release on
+  on_deadline text,                                             -- `fail` or `go_on`
+  wake_at     timestamptz,                                      -- when the sleep ends or the deadline passes
+  arrived     jsonb,                                            -- an event that came before anybody waited for it
+  output      jsonb,
+  reason      text,                                             -- why it failed, was cancelled or left out
+  started_at  timestamptz,
+  finished_at timestamptz,
+  PRIMARY KEY (workflow_id, name),
+  CONSTRAINT steps_kind CHECK (kind IN ('job', 'fan_out', 'event', 'sleep', 'workflow')),
+  CONSTRAINT steps_state CHECK (state IN ('blocked', 'running', 'waiting', 'done', 'failed', 'cancelled', 'undoing', 'undone')),
+  CONSTRAINT steps_blockers CHECK (blockers >= 0),
+  CONSTRAINT steps_on_deadline CHECK (on_deadline IN ('fail', 'go_on'))
+) WITH (fillfactor = 70);
+CREATE INDEX steps_wake ON queue.steps (wake_at) WHERE wake_at IS NOT NULL AND state = 'waiting';
+
+-- `step` waits for `needs`.
+CREATE TABLE queue.step_needs (
+  workflow_id bigint NOT NULL,
+  step        text   NOT NULL,
+  needs       text   NOT NULL,
+  PRIMARY KEY (workflow_id, needs, step),
+  FOREIGN KEY (workflow_id, step) REFERENCES queue.steps (workflow_id, name) ON DELETE CASCADE,
+  FOREIGN KEY (workflow_id, needs) REFERENCES queue.steps (workflow_id, name) ON DELETE CASCADE
+);
+
+-- A fan-out's children are counted down in shards of neighbours, each by the transaction that ends its last children, so that
+-- ten thousand of them touch no common row more than a few dozen times.
+CREATE TABLE queue.fan_out_shards (
+  workflow_id bigint  NOT NULL,
+  step        text    NOT NULL,
+  shard       integer NOT NULL,
+  remaining   integer NOT NULL,
+  PRIMARY KEY (workflow_id, step, shard),
+  FOREIGN KEY (workflow_id, step) REFERENCES queue.steps (workflow_id, name) ON DELETE CASCADE,
+  CONSTRAINT fan_out_shards_remaining CHECK (remaining >= 0)
+) WITH (fillfactor = 50);
+
+-- What the children of a fan-out answered.
+CREATE TABLE queue.outputs (
+  workflow_id bigint  NOT NULL,
+  step        text    NOT NULL,
+  child       integer NOT NULL,
+  output      jsonb   NOT NULL,
+  PRIMARY KEY (workflow_id, step, child),
+  FOREIGN KEY (workflow_id, step) REFERENCES queue.steps (workflow_id, name) ON DELETE CASCADE
+);
+
+-- ─── What the dashboard shows without reading the history ──────────────────────────────────────────────────────────────
+
+-- Runs by minute. Processes add what they counted every few seconds: a chart, not the books.
+CREATE TABLE queue.run_counts (
+  minute     timestamptz      NOT NULL,
+  queue      text             NOT NULL,
+  kind       text             NOT NULL,
+  outcome    text             NOT NULL,
+  release    text             NOT NULL,
+  runs       bigint           NOT NULL,
+  seconds    double precision NOT NULL,                         -- of work, in all
+  waited     double precision NOT NULL,                         -- of standing in line, in all
+  slowest    double precision NOT NULL,
+  PRIMARY KEY (minute, kind, queue, outcome, release)
+) WITH (fillfactor = 50);
+
+-- Failed runs by hour and fingerprint.
+CREATE TABLE queue.error_counts (
+  hour         timestamptz NOT NULL,
+  fingerprint  text        NOT NULL,
+  kind         text        NOT NULL,
+  error_class  text,
+  runs         bigint      NOT NULL,
+  latest_error text        NOT NULL,
+  latest_job   bigint      NOT NULL,
+  first_at     timestamptz NOT NULL,
+  last_at      timestamptz NOT NULL,
+  PRIMARY KEY (hour, fingerprint, kind)
+) WITH (fillfactor = 50);
+
+ALTER TABLE queue.workers
+  ADD memory_bytes bigint,
+  ADD quiet_at     timestamptz;                                 -- somebody asked it to take no new jobs
+
+-- ─── Bulk acts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- One act on all jobs that a filter finds. It waits out its time to be undone, then a job of its own does it piece by piece.
+CREATE TABLE queue.bulk_acts (
+  id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  act          text        NOT NULL,
+  filter       jsonb       NOT NULL,
+  details      jsonb       NOT NULL DEFAULT '{}',               -- of the act: a new time, say
+  reason       text        NOT NULL,
+  state        text        NOT NULL DEFAULT 'waiting',
+  matched      bigint      NOT NULL,                            -- by the dry run
+  up_to        bigint      NOT NULL,                            -- jobs enqueued after it was asked for are left alone
+  after_id     bigint      NOT NULL DEFAULT 0,                  -- everything up to here has been acted on
+  done         bigint      NOT NULL DEFAULT 0,
+  refused      bigint      NOT NULL DEFAULT 0,
+  asked_by     uuid,
+  approved_by  uuid,                                            -- where a second person is needed
+  needs_second boolean     NOT NULL DEFAULT false,
+  job_id       bigint,
+  undo_until   timestamptz,
+  created_at   timestamptz NOT NULL DEFAULT now(),
+  finished_at  timestamptz,
+  CONSTRAINT bulk_acts_act CHECK (act IN ('retry', 'cancel', 'discard', 'reschedule')),
+  CONSTRAINT bulk_acts_state CHECK (state IN ('proposed', 'waiting', 'running', 'done', 'undone', 'stopped')),
+  CONSTRAINT bulk_acts_two_people CHECK (approved_by <> asked_by)
+);
+
+-- ─── Upkeep ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- What `queue.maintain` drops besides days of history.
+CREATE FUNCTION queue.prune(keep_failed_days integer DEFAULT 90)
+RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = queue, pg_catalog, pg_temp AS $$
+DECLARE
+  pruned  integer := 0;
+  changed integer;
+BEGIN
+  DELETE FROM queue.workflows WHERE finished_at < now() - make_interval(days => keep_failed_days);
+  GET DIAGNOSTICS changed = ROW_COUNT;
+  pruned := pruned + changed;
+  DELETE FROM queue.run_counts WHERE minute < now() - interval '8 days';
+  DELETE FROM queue.error_counts WHERE hour < now() - interval '31 days';
+  DELETE FROM queue.bulk_acts WHERE finished_at < now() - make_interval(days => keep_failed_days);
+  DELETE FROM queue.buckets WHERE refilled_at < now() - interval '1 day' AND (paused_until IS NULL OR paused_until < now());
+  RETURN pruned;
+END $$;
+REVOKE EXECUTE ON FUNCTION queue.prune FROM PUBLIC;
