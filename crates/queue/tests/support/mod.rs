@@ -9,6 +9,7 @@ use mywork_queue::{
     clock::{Clock, SystemClock},
     groups::Group,
 };
+use sha2::{Digest, Sha256};
 use sqlx::{
     AssertSqlSafe, Connection, Executor, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -200,11 +201,8 @@ async fn template() -> &'static str {
 }
 
 async fn make_template() -> String {
-    let version = mywork_queue::migrator()
-        .iter()
-        .map(|m| m.checksum.iter().map(|b| format!("{b:02x}")).collect::<String>())
-        .collect::<String>();
-    let name = format!("queue_template_{}", &version[..16]);
+    let all = mywork_queue::migrator().iter().fold(Sha256::new(), |all, migration| all.chain_update(&migration.checksum));
+    let name = format!("queue_template_{}", hex::encode(&all.finalize()[..8]));
     let mut server = connect_server().await;
     run(&mut server, "SELECT pg_advisory_lock(hashtext('queue tests'))").await;
     drop_leftovers(&mut server).await;
