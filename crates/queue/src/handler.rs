@@ -142,7 +142,7 @@ impl<S> Context<S> {
     /// Tells whoever watches that `done` of `total` is done. A failure to tell is logged and otherwise ignored.
     pub async fn progress(&self, done: u64, total: u64, message: impl Into<String>) {
         let Some(pool) = &self.pool else { return };
-        if let Err(error) = progress::report(pool, self.job, done, total, &message.into()).await {
+        if let Err(error) = progress::report(pool, self.job, done, total, message.into()).await {
             tracing::warn!(job = %self.job, %error, "progress could not be reported");
         }
     }

@@ -4,7 +4,8 @@
 //! one [`Notifier`] and calls [`wake_for`](Notifier::wake_for) after its commit. Calls within ten milliseconds become one
 //! notification per queue, sent outside every caller's transaction, since a NOTIFY inside one makes commits wait in line.
 
-use crate::job::Job;
+use crate::{job::Job, store};
+use futures::FutureExt;
 use sqlx::PgPool;
 use std::{collections::BTreeSet, time::Duration};
 use tokio::{
@@ -47,12 +48,18 @@ async fn send(pool: PgPool, mut queues: UnboundedReceiver<String>) {
             woken.insert(queue);
         }
         let woken: Vec<String> = woken.into_iter().collect();
-        let sent = sqlx::query_scalar!(
-            r#"SELECT count(pg_notify($1, queue)) AS "sent!" FROM unnest($2::text[]) AS queue"#,
-            CHANNEL,
-            &woken
-        )
-        .fetch_one(&pool)
+        let sent = store::in_transaction(&pool, move |c| {
+            async move {
+                sqlx::query_scalar!(
+                    r#"SELECT count(pg_notify($1, queue)) AS "sent!" FROM unnest($2::text[]) AS queue"#,
+                    CHANNEL,
+                    &woken
+                )
+                .fetch_one(c)
+                .await
+            }
+            .boxed()
+        })
         .await;
         if let Err(error) = sent {
             tracing::debug!(%error, "workers were not notified; they will look by themselves");

@@ -1,9 +1,14 @@
 //! How far a running job says it is, in a table of its own.
 
-use crate::job::JobId;
-use sqlx::PgPool;
+use crate::{job::JobId, store};
+use futures::FutureExt;
+use sqlx::{PgConnection, PgPool};
 
-pub(crate) async fn report(pool: &PgPool, job: JobId, done: u64, total: u64, message: &str) -> Result<(), sqlx::Error> {
+pub(crate) async fn report(pool: &PgPool, job: JobId, done: u64, total: u64, message: String) -> Result<(), sqlx::Error> {
+    store::in_transaction(pool, move |c| async move { write(c, job, done, total, &message).await }.boxed()).await
+}
+
+async fn write(c: &mut PgConnection, job: JobId, done: u64, total: u64, message: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO queue.progress AS p (job_id, done, total, message)
          VALUES ($1, $2, $3, $4)
@@ -14,7 +19,7 @@ pub(crate) async fn report(pool: &PgPool, job: JobId, done: u64, total: u64, mes
         i64::try_from(total).unwrap_or(i64::MAX),
         message,
     )
-    .execute(pool)
+    .execute(c)
     .await
     .map(drop)
 }

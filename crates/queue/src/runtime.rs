@@ -93,14 +93,14 @@ impl<S: Send + Sync + 'static> Runtime<S> {
     /// up by itself: no outage of the database ends it.
     pub async fn run(self, shutdown: CancellationToken) {
         let Self { engine, inbox, bench } = self;
-        tokio::select! {
-            () = heart::register(&engine) => {}
+        let judging_from = tokio::select! {
+            from = heart::register(&engine) => from,
             () = shutdown.cancelled() => return,
-        }
+        };
         tracing::info!(worker = %engine.worker(), group = engine.registration.group, queues = ?engine.registration.queues, "working");
 
         let closing = CancellationToken::new();
-        let heart = tokio::spawn(heart::run(Arc::clone(&engine), closing.clone()));
+        let heart = tokio::spawn(heart::run(Arc::clone(&engine), judging_from, closing.clone()));
         let settler = tokio::spawn(settler::run(Arc::clone(&engine), inbox, closing.clone()));
         let mut loops = JoinSet::new();
         loops.spawn(pulse::run(Arc::clone(&engine)));

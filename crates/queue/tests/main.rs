@@ -8,6 +8,7 @@ mod cancelling;
 mod claiming;
 mod enqueueing;
 mod fencing;
+mod half_open;
 mod helpers;
 mod history;
 mod liveness;

@@ -7,8 +7,9 @@ use crate::support::{
     jobs::{Act, How, Seen, registry},
     pool,
     proxy::Proxy,
+    quick,
 };
-use mywork_queue::{admin::JobState, clock::SystemClock, enqueue, schedule::Scheduler};
+use mywork_queue::{RuntimeOptions, admin::JobState, clock::SystemClock, enqueue, schedule::Scheduler};
 use sqlx::{AssertSqlSafe, Executor};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -70,6 +71,35 @@ async fn a_worker_that_starts_before_its_database_waits_for_it() {
     wire.mend();
     stage.until_state(job, JobState::Done).await;
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_starts_during_an_outage_does_not_give_up_those_that_live_through_it() {
+    let stage = Stage::new().await;
+    let seen = Seen::new();
+    let wire = Proxy::to(&stage.options).await;
+    let job = committed(&stage.pool, async |c| enqueue(c, &Act::new("through", How::Wait)).await.expect("enqueued").id).await;
+    let options = RuntimeOptions { heartbeat: Duration::from_millis(500), ..quick() };
+    let start = Start { options, ..Start::new(&stage, registry(), Arc::clone(&seen)) };
+    let old = Start { pool: pool(wire.options.clone()).await, ..start }.run();
+    eventually("it runs", async || seen.running() == 1).await;
+    let own = pool(wire.options.clone()).await;
+    wire.cut();
+    tokio::time::sleep(Duration::from_millis(1_500)).await; // longer than the lease
+    let late = Seen::new();
+    let new = Start { pool: own, ..Start::new(&stage, registry(), Arc::clone(&late)) }.run();
+    tokio::time::sleep(Duration::from_millis(100)).await; // the new one meets the outage
+    wire.mend();
+
+    let next = committed(&stage.pool, async |c| enqueue(c, &Act::new("next", How::Succeed)).await.expect("enqueued").id).await;
+    stage.until_state(next, JobState::Done).await;
+    tokio::time::sleep(Duration::from_millis(1_000)).await; // it has had time to judge
+    seen.gate.notify_one();
+    stage.until_state(job, JobState::Done).await;
+    assert_eq!(stage.outcomes(job).await, ["done"]);
+    assert!(!late.names().contains(&"through".to_owned()));
+    old.stop().await;
+    new.stop().await;
 }
 
 #[tokio::test]

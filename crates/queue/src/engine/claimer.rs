@@ -75,7 +75,7 @@ async fn free_slots(engine: &Engine, line: &Line) -> Option<OwnedSemaphorePermit
 
 async fn claim(engine: &Arc<Engine>, line: &Line, wanted: usize) -> Result<Vec<store::Claimed>, sqlx::Error> {
     let (own, queue) = (Arc::clone(engine), line.queue.clone());
-    store::run(&engine.pool, move |c| {
+    store::run(&engine.database, move |c| {
         async move {
             let now = clock::given(&*own.clock);
             store::claim(c, &queue, wanted, &own.known, own.worker(), now).await

@@ -18,24 +18,26 @@ use tokio_util::sync::CancellationToken;
 const UPKEEP_EVERY: Duration = Duration::from_secs(3600);
 const GAUGES_EVERY: Duration = Duration::from_secs(15);
 
-/// Announces the process. Patient: the database may start after us.
-pub(crate) async fn register(engine: &Arc<Engine>) {
+/// Announces the process. Patient: the database may start after us. Says from when on we may judge others.
+pub(crate) async fn register(engine: &Arc<Engine>) -> Instant {
     let mut patience = Patience::new();
+    let mut judging_from = Instant::now();
     loop {
         let own = Arc::clone(engine);
-        let announced =
-            store::run(&engine.pool, move |c| async move { store::register(c, own.worker(), &own.registration).await }.boxed());
+        let announced = store::run(&engine.database, move |c| {
+            async move { store::register(c, own.worker(), &own.registration).await }.boxed()
+        });
         match announced.await {
-            Ok(()) => return,
+            Ok(()) => return judging_from,
             Err(error) => tracing::warn!(%error, "the worker cannot be registered; trying again"),
         }
+        judging_from = Instant::now() + engine.options.lease;
         patience.wait().await;
     }
 }
 
 /// Beats until `closing`, then says goodbye.
-pub(crate) async fn run(engine: Arc<Engine>, closing: CancellationToken) {
-    let mut judging_from = Instant::now();
+pub(crate) async fn run(engine: Arc<Engine>, mut judging_from: Instant, closing: CancellationToken) {
     let (mut upkeep_due, mut gauges_due) = (Instant::now(), Instant::now());
     loop {
         let began = Instant::now();
@@ -45,7 +47,7 @@ pub(crate) async fn run(engine: Arc<Engine>, closing: CancellationToken) {
                 tracing::error!("this worker was given up by others; it goes on under a new id");
                 metrics::counter!("queue_workers_given_up_total").increment(1);
                 engine.reborn();
-                register(&engine).await;
+                judging_from = register(&engine).await;
             }
             Err(error) => {
                 tracing::warn!(%error, "no heartbeat");
@@ -57,6 +59,9 @@ pub(crate) async fn run(engine: Arc<Engine>, closing: CancellationToken) {
             && let Err(error) = rescue(&engine).await
         {
             tracing::warn!(%error, "no rescue");
+        }
+        if let Err(error) = hand_back_unheard(&engine).await {
+            tracing::warn!(%error, "claims whose answer was lost could not be looked for");
         }
         if Instant::now() >= upkeep_due {
             upkeep_due = Instant::now() + UPKEEP_EVERY;
@@ -72,7 +77,7 @@ pub(crate) async fn run(engine: Arc<Engine>, closing: CancellationToken) {
         }
     }
     let own = Arc::clone(&engine);
-    let goodbye = store::run(&engine.pool, move |c| async move { store::depart(c, own.worker()).await }.boxed()).await;
+    let goodbye = store::run(&engine.database, move |c| async move { store::depart(c, own.worker()).await }.boxed()).await;
     if let Err(error) = goodbye {
         tracing::warn!(%error, "the worker could not say goodbye; others will find it gone");
     }
@@ -81,16 +86,16 @@ pub(crate) async fn run(engine: Arc<Engine>, closing: CancellationToken) {
 async fn beat(engine: &Arc<Engine>) -> Result<bool, sqlx::Error> {
     let busy = i32::try_from(engine.busy()).unwrap_or(i32::MAX);
     let worker = engine.worker();
-    store::run(&engine.pool, move |c| async move { store::beat(c, worker, busy).await }.boxed()).await
+    store::run(&engine.database, move |c| async move { store::beat(c, worker, busy).await }.boxed()).await
 }
 
 async fn rescue(engine: &Arc<Engine>) -> Result<(), sqlx::Error> {
     let lease = engine.options.lease;
-    let lost = store::run(&engine.pool, move |c| async move { store::mark_lost(c, lease).await }.boxed()).await?;
+    let lost = store::run(&engine.database, move |c| async move { store::mark_lost(c, lease).await }.boxed()).await?;
     for name in lost {
         tracing::error!(worker = name, "a worker has not been heard of and is given up");
     }
-    let fates = store::run(&engine.pool, move |c| async move { store::rescue(c, lease).await }.boxed()).await?;
+    let fates = store::run(&engine.database, move |c| async move { store::rescue(c, lease).await }.boxed()).await?;
     if !fates.is_empty() {
         engine.nudge.notify_one();
     }
@@ -109,8 +114,19 @@ async fn rescue(engine: &Arc<Engine>) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+async fn hand_back_unheard(engine: &Arc<Engine>) -> Result<(), sqlx::Error> {
+    let (worker, held, lease) = (engine.worker(), engine.held(), engine.options.lease);
+    let unheard =
+        store::run(&engine.database, move |c| async move { store::hand_back_unheard(c, worker, &held, lease).await }.boxed());
+    for job in unheard.await? {
+        tracing::warn!(job, "the answer to its claim was lost; the job is handed back");
+        engine.nudge.notify_one();
+    }
+    Ok(())
+}
+
 async fn upkeep(engine: &Engine) {
-    match store::run(&engine.pool, |c| store::upkeep(c).boxed()).await {
+    match store::run(&engine.database, |c| store::upkeep(c).boxed()).await {
         Ok(0) => {}
         Ok(changed) => tracing::info!(changed, "partitions of the history were made or dropped"),
         Err(error) => {
@@ -121,7 +137,7 @@ async fn upkeep(engine: &Engine) {
 }
 
 async fn gauges(engine: &Engine) {
-    match store::run(&engine.pool, |c| store::backlog(c).boxed()).await {
+    match store::run(&engine.database, |c| store::backlog(c).boxed()).await {
         Ok(backlog) => {
             for queue in &engine.registration.queues {
                 let found = backlog.iter().find(|found| &found.queue == queue);

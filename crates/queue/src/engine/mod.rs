@@ -20,11 +20,11 @@ use crate::{
     groups::Group,
     registry::Registry,
     runtime::RuntimeOptions,
-    store::{Known, Registration, Settled},
+    store::{Database, Known, Registration, Settled},
 };
 use sqlx::PgPool;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
@@ -35,7 +35,7 @@ use uuid::Uuid;
 
 /// What the loops of a process share.
 pub(crate) struct Engine {
-    pub pool: PgPool,
+    pub database: Database,
     pub clock: Arc<dyn Clock>,
     pub options: RuntimeOptions,
     pub registration: Registration,
@@ -50,6 +50,8 @@ pub(crate) struct Engine {
     pub nudge: Notify,
     worker: RwLock<Uuid>,
     runs: Mutex<HashMap<i64, (i32, Arc<Stop>)>>,
+    /// Runs that are over, and not yet written down.
+    unwritten: Mutex<HashSet<(i64, i32)>>,
     settled: mpsc::UnboundedSender<Settled>,
 }
 
@@ -105,7 +107,7 @@ impl Engine {
         let line = |queue: &String| Line { queue: queue.clone(), wake: Notify::new(), backlog: false.into() };
         let (settled, inbox) = mpsc::unbounded_channel();
         let engine = Self {
-            pool,
+            database: Database { pool, pooled: options.listen_on.is_some() },
             clock,
             registration: Registration {
                 name: options.name.clone(),
@@ -122,6 +124,7 @@ impl Engine {
             nudge: Notify::new(),
             worker: RwLock::new(Uuid::new_v4()),
             runs: Mutex::default(),
+            unwritten: Mutex::default(),
             settled,
             known,
             options,
@@ -164,6 +167,24 @@ impl Engine {
         }
     }
 
+    /// The jobs of which this process still has something to say.
+    pub(crate) fn held(&self) -> Vec<i64> {
+        let runs = self.runs();
+        runs.keys().copied().chain(self.unwritten().iter().map(|&(job, _)| job)).collect()
+    }
+
+    /// Everything has been said about these runs.
+    pub(crate) fn written(&self, batch: &[Settled]) {
+        let mut unwritten = self.unwritten();
+        for settled in batch {
+            unwritten.remove(&(settled.id, settled.lease));
+        }
+    }
+
+    fn unwritten(&self) -> std::sync::MutexGuard<'_, HashSet<(i64, i32)>> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn runs(&self) -> std::sync::MutexGuard<'_, HashMap<i64, (i32, Arc<Stop>)>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -177,6 +198,7 @@ impl Engine {
     /// A run is over. The settler outlives every run, so the send can only fail when the process is being torn down.
     fn settle(&self, settled: Settled) {
         let mut runs = self.runs();
+        self.unwritten().insert((settled.id, settled.lease));
         if runs.get(&settled.id).is_some_and(|(lease, _)| *lease == settled.lease) {
             runs.remove(&settled.id);
         }

@@ -45,7 +45,7 @@ pub(crate) async fn run(engine: Arc<Engine>) {
 
 async fn beat(engine: &Arc<Engine>) -> Result<Pulse, sqlx::Error> {
     let own = Arc::clone(engine);
-    store::run(&engine.pool, move |c| {
+    store::run(&engine.database, move |c| {
         async move {
             let now = clock::given(&*own.clock);
             store::pulse(c, &own.registration.queues, own.worker(), now).await

@@ -42,6 +42,7 @@ async fn write(engine: &Arc<Engine>, batch: Vec<Settled>, patient: &mut Patient<
             write_one(engine, settled, patient).await;
         }
     }
+    engine.written(&batch);
 }
 
 /// A verdict that cannot be stored is stored without its details; and if that cannot be either, the job is dead, and a person
@@ -107,7 +108,7 @@ fn unstorable(error: &dyn DatabaseError) -> bool {
 
 async fn try_write(engine: &Arc<Engine>, batch: Arc<Vec<Settled>>) -> Result<(), sqlx::Error> {
     let (own, rows) = (Arc::clone(engine), Arc::clone(&batch));
-    let ours: HashSet<i64> = store::run(&engine.pool, move |c| {
+    let ours: HashSet<i64> = store::run(&engine.database, move |c| {
         async move {
             let now = clock::given(&*own.clock);
             store::settle(c, &rows, own.worker(), &own.registration.release, now).await

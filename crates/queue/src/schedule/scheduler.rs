@@ -10,8 +10,10 @@ use crate::{
         expression::{Expression, ExpressionError},
         plan::{CatchUp, Overlap},
     },
+    store,
 };
 use chrono::{DateTime, Duration, Utc};
+use futures::FutureExt;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
@@ -23,8 +25,8 @@ pub struct Scheduler;
 
 /// A time this long past was missed.
 const MISSED_AFTER: Duration = Duration::seconds(60);
-/// Occurrences made up for in one transaction.
-const AT_ONCE: usize = 500;
+/// Occurrences made up for in one transaction: few enough that it ends in time also where the database is far away.
+const AT_ONCE: usize = 100;
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// A schedule whose time has come, locked.
@@ -70,11 +72,19 @@ impl Scheduler {
     pub async fn tick(pool: &PgPool, clock: &dyn Clock) -> Result<usize, EnqueueError> {
         let mut enqueued = 0;
         loop {
-            let mut tx = pool.begin().await?;
-            let Some(due) = lock_one(&mut tx, clock::given(clock)).await? else { return Ok(enqueued) };
-            enqueued += fire(&mut tx, &due).await?;
-            tx.commit().await?;
+            let now = clock::given(clock);
+            let fired = store::in_transaction(pool, move |c| fire_one(c, now).boxed()).await?;
+            let Some(jobs) = fired else { return Ok(enqueued) };
+            enqueued += jobs;
         }
+    }
+}
+
+/// Enqueues what the schedule longest due says, and how many jobs that were; nothing when none is due.
+async fn fire_one(c: &mut PgConnection, now: Option<DateTime<Utc>>) -> Result<Option<usize>, EnqueueError> {
+    match lock_one(c, now).await? {
+        Some(due) => fire(c, &due).await.map(Some),
+        None => Ok(None),
     }
 }
 

@@ -5,34 +5,75 @@ mod claim;
 mod pulse;
 mod rescue;
 mod settle;
+mod unheard;
 mod worker;
 
 pub(crate) use claim::{Claimed, Known, claim};
 pub(crate) use pulse::{Pulse, pulse};
 pub(crate) use rescue::rescue;
 pub(crate) use settle::{Fault, Settled, Verdict, settle};
+pub(crate) use unheard::hand_back_unheard;
 pub(crate) use worker::{Registration, backlog, beat, depart, mark_lost, register, upkeep};
 
-use futures::future::BoxFuture;
-use sqlx::{PgConnection, PgPool};
-use std::time::Duration;
+use futures::{FutureExt, future::BoxFuture};
+use sqlx::{Connection, PgConnection, PgPool};
+use std::{io, time::Duration};
+use tokio::time::{Instant, timeout_at};
 
-/// No statement of the engine takes this long on a healthy database. Longer means a socket whose other end is gone.
-const DEADLINE: Duration = Duration::from_secs(8);
+/// No statement of the engine takes this long on a healthy database. Longer means a socket whose other end is gone. A heartbeat
+/// that hears nothing for so long still leaves time for another before the lease is over.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Runs `work` on a connection of the pool, and throws the connection away when no answer comes: it may be half open, and
-/// the pool would hand it to the next loop (JOB-17).
-pub(crate) async fn run<T>(
+/// The database as a process reaches it.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    pub pool: PgPool,
+    /// Through a pooler in transaction mode every statement needs a transaction of its own: the driver prepares a statement
+    /// before it runs it, and outside one the two may reach different servers.
+    pub pooled: bool,
+}
+
+/// Runs `work` on a connection of the pool. When no answer comes the connection is thrown away, and with it those that lie idle
+/// in the pool: they may be half open too, and each would cost the next loop as long again (JOB-17).
+pub(crate) async fn run<T: Send, E: From<sqlx::Error> + Send>(
+    database: &Database,
+    work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+) -> Result<T, E> {
+    if database.pooled { in_transaction(&database.pool, work).await } else { on_connection(&database.pool, work).await }
+}
+
+/// The same in a transaction. Should our end of it vanish in the midst, the database lets go of its locks as soon.
+pub(crate) async fn in_transaction<T: Send, E: From<sqlx::Error> + Send>(
     pool: &PgPool,
-    work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    let silence = || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database does not answer"));
-    let mut connection = tokio::time::timeout(DEADLINE, pool.acquire()).await.map_err(|_| silence())??;
-    match tokio::time::timeout(DEADLINE, work(&mut connection)).await {
-        Ok(result) => result,
-        Err(_) => {
-            connection.close_on_drop();
-            Err(silence())
+    work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+) -> Result<T, E> {
+    on_connection(pool, move |c| {
+        async move {
+            let mut tx = c.begin_with("BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'").await?;
+            let value = work(&mut tx).await?;
+            tx.commit().await?;
+            Ok(value)
         }
+        .boxed()
+    })
+    .await
+}
+
+async fn on_connection<T, E: From<sqlx::Error>>(
+    pool: &PgPool,
+    work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, E>>,
+) -> Result<T, E> {
+    let deadline = Instant::now() + DEADLINE;
+    match timeout_at(deadline, pool.acquire()).await {
+        Ok(Ok(mut connection)) => match timeout_at(deadline, work(&mut connection)).await {
+            Ok(result) => return result,
+            Err(_) => drop(connection.detach()),
+        },
+        Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) => {}
+        Ok(Err(error)) => return Err(error.into()),
     }
+    while let Some(idle) = pool.try_acquire() {
+        drop(idle.detach());
+    }
+    Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database does not answer")).into())
 }
