@@ -38,7 +38,8 @@ pub struct RuntimeOptions {
     pub cancel_grace: Duration,
     /// How long runs may take to end when the process stops; then their jobs are handed back.
     pub stop_grace: Duration,
-    /// Where to LISTEN, when the pool goes through a pooler in transaction mode.
+    /// Where to LISTEN, when the pool goes through a pooler in transaction mode. Then each statement of the worker runs in a
+    /// transaction of its own. `tests/pooler.rs` says how driver and pooler must be set.
     pub listen_on: Option<PgPool>,
 }
 

@@ -13,6 +13,7 @@ mod helpers;
 mod history;
 mod liveness;
 mod outage;
+mod pooler;
 mod retries;
 mod schedules;
 mod wake_up;
