@@ -12,6 +12,7 @@ mod half_open;
 mod helpers;
 mod history;
 mod liveness;
+mod occurrences;
 mod outage;
 mod pooler;
 mod retries;
