@@ -1,8 +1,11 @@
 //! When a schedule fires: a cron expression of five fields, read in a time zone.
 //!
 //! `minute hour day-of-month month day-of-week`, with the meaning of crontab(5): Sunday is 0 or 7, and when both day fields are
-//! restricted either may match. Fixed hours follow the wall clock: what would fall into the hour skipped in spring fires when
-//! it is over, what falls into the hour repeated in autumn fires once. Every-hour expressions follow the clock's real hours.
+//! restricted either may match.
+//!
+//! Fixed hours follow the clock on the wall: on a spring day without 02:30 a job of 02:30 runs at 03:30, half an hour after the
+//! shift; on an autumn day with two of them it runs at the first. An hour field that begins with `*` follows the hours that
+//! really pass: the skipped hour is left out, the repeated one has its runs twice. Held in every time zone by `daylight.rs`.
 
 use chrono::{DateTime, Duration, MappedLocalTime, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -49,6 +52,9 @@ impl Expression {
             return Err(ExpressionError::Shape(cron.to_owned()));
         };
         let fault = |why: String| ExpressionError::Field { expression: cron.to_owned(), why };
+        if day.contains('?') {
+            return Err(fault("crontab knows no \"?\"; write \"*\"".to_owned())); // the parser below would take it for every day
+        }
         let weekdays = weekday_names(weekday).map_err(&fault)?;
         let days = match (day.starts_with('*'), weekday.starts_with('*')) {
             (false, false) => vec![(day, "*"), ("*", weekdays.as_str())],
@@ -57,6 +63,11 @@ impl Expression {
         let read = |(day, weekday): (&str, &str)| Fields::from_str(&format!("0 {minute} {hour} {day} {month} {weekday}"));
         let fields = days.into_iter().map(read).collect::<Result<_, _>>().map_err(|error| fault(error.to_string()))?;
         Ok(Self { fields, every_hour: hour.starts_with('*'), zone })
+    }
+
+    /// What each field means: one set of fields, or two of which either may match.
+    pub(super) fn fields(&self) -> &[Fields] {
+        &self.fields
     }
 
     /// The first time after `after`, if the expression names one.
@@ -105,8 +116,8 @@ impl Expression {
     }
 }
 
-/// No clock shifts by more.
-const REACH: Duration = Duration::hours(3);
+/// No clock shifts by more: islands have changed to the other side of the date line, which is a day.
+const REACH: Duration = Duration::hours(26);
 
 /// The day-of-week field with names, because the parser below counts days from Sunday = 1.
 fn weekday_names(field: &str) -> Result<String, String> {
@@ -194,5 +205,6 @@ mod tests {
         assert!(matches!(Expression::parse("* * * * *", "Mars/Olympus"), Err(ExpressionError::Zone(_))));
         assert!(matches!(Expression::parse("61 * * * *", "UTC"), Err(ExpressionError::Field { .. })));
         assert!(matches!(Expression::parse("0 0 * * Friday8", "UTC"), Err(ExpressionError::Field { .. })));
+        assert!(matches!(Expression::parse("0 0 ? * 1", "UTC"), Err(ExpressionError::Field { .. })));
     }
 }

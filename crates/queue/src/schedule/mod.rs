@@ -3,11 +3,15 @@
 //! while, enqueue each occurrence exactly once.
 
 mod acts;
+#[cfg(test)]
+mod daylight;
+mod english;
 mod expression;
 mod plan;
 mod scheduler;
 
 pub use acts::{Occurrence, ScheduleError, ScheduleRow, edit, list, occurrences, pause, resume, run_now};
+pub use english::describe;
 pub use expression::{Expression, ExpressionError};
 pub use plan::{CatchUp, Overlap, Plan, PlanError, install};
 pub use scheduler::Scheduler;
