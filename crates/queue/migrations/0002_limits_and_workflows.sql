@@ -80,6 +80,7 @@ CREATE TABLE queue.buckets (
   key          text             PRIMARY KEY,
   tokens       double precision NOT NULL,
   refilled_at  timestamptz      NOT NULL,
+  empty_until  timestamptz,                                     -- when the next token is due, if the last claim left none
   paused_until timestamptz,
   pause_reason text
 ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 50, autovacuum_vacuum_scale_factor = 0);
@@ -247,7 +248,14 @@ BEGIN
   DELETE FROM queue.run_counts WHERE minute < now() - interval '8 days';
   DELETE FROM queue.error_counts WHERE hour < now() - interval '31 days';
   DELETE FROM queue.bulk_acts WHERE finished_at < now() - make_interval(days => keep_failed_days);
-  DELETE FROM queue.buckets WHERE refilled_at < now() - interval '1 day' AND (paused_until IS NULL OR paused_until < now());
+  -- A bucket that is full again is as good as none; one of a slow rate may take longer than a day to be.
+  DELETE FROM queue.buckets b
+  WHERE b.refilled_at < now() - interval '1 day'
+    AND (b.paused_until IS NULL OR b.paused_until < now())
+    AND NOT EXISTS (
+      SELECT FROM queue.rates r
+      WHERE r.name = split_part(b.key, ':', 1) AND b.refilled_at + make_interval(secs => r.burst / r.permits * r.per_seconds) > now()
+    );
   RETURN pruned;
 END $$;
 REVOKE EXECUTE ON FUNCTION queue.prune FROM PUBLIC;

@@ -9,11 +9,23 @@
 //! max_attempts = 30
 //! timeout = "2m"
 //! backoff = { first = "2s", cap = "1h" }
+//!
+//! [rate.stripe]                   # every rate that a kind draws from, and no other
+//! permits = 80                    # so many runs …
+//! per = "1s"                      # … in this time …
+//! burst = 20                      # … and so many at once after a rest; as many as permits unless said
+//!
+//! [queue.mail]                    # optional
+//! max_running = 4                 # jobs of the queue at once, over all processes
 //! ```
 //!
 //! The file is checked against the kinds in the code. Every fault is reported at once, with its line.
 
-use crate::{backoff::Backoff, registry::Kind};
+use crate::{
+    backoff::Backoff,
+    limits::{Limits, Rate},
+    registry::Kind,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -39,6 +51,7 @@ pub struct Group {
     /// Jobs at once in one process.
     pub concurrency: usize,
     pub(crate) kinds: Arc<BTreeMap<String, Wish>>,
+    pub(crate) limits: Arc<Limits>,
 }
 
 /// What the operator wants otherwise for a kind.
@@ -53,7 +66,22 @@ impl Group {
     /// A group without a file: for tests and small programs.
     pub fn new(name: impl Into<String>, queues: impl IntoIterator<Item = impl Into<String>>, concurrency: usize) -> Self {
         let queues = queues.into_iter().map(Into::into).collect();
-        Self { name: name.into(), queues, concurrency: concurrency.max(1), kinds: Arc::default() }
+        Self { name: name.into(), queues, concurrency: concurrency.max(1), kinds: Arc::default(), limits: Arc::default() }
+    }
+
+    /// Kinds whose [`RATE`](crate::Job::RATE) is `name` run `permits` times every `per`, at most `burst` at once after a rest.
+    #[must_use]
+    pub fn rate(mut self, name: impl Into<String>, permits: u32, per: Duration, burst: u32) -> Self {
+        let rate = Rate { permits: permits.max(1), per: per.max(Duration::from_millis(1)), burst: burst.max(1) };
+        Arc::make_mut(&mut self.limits).rates.insert(name.into(), rate);
+        self
+    }
+
+    /// At most `jobs` of `queue` run at once, over all processes.
+    #[must_use]
+    pub fn max_running(mut self, queue: impl Into<String>, jobs: i32) -> Self {
+        Arc::make_mut(&mut self.limits).max_running.insert(queue.into(), Some(jobs.max(1)));
+        self
     }
 }
 
@@ -100,21 +128,30 @@ pub fn load(text: &str, known: &[Kind]) -> Result<Groups, Vec<Fault>> {
 
     let mut groups = BTreeMap::new();
     let mut kinds = BTreeMap::new();
+    let mut limits = Limits::default();
     for (key, value) in table.get_ref() {
         match key.get_ref().as_ref() {
             "group" => groups = reader.named(value, "group", Reader::group),
             "kind" => kinds = reader.named(value, "kind", Reader::wish),
-            other => {
-                reader.fault(key.span().start, format!("there is no section {other:?}; write [group.NAME] or [kind.\"NAME\"]"))
-            }
+            "rate" => limits.rates = reader.named(value, "rate", Reader::rate).into_iter().filter_map(present).collect(),
+            "queue" => limits.max_running = reader.named(value, "queue", Reader::queue),
+            other => reader.fault(
+                key.span().start,
+                format!("there is no section {other:?}; write [group.NAME], [kind.\"NAME\"], [rate.NAME] or [queue.NAME]"),
+            ),
         }
     }
     reader.every_queue_is_served(&groups);
+    reader.every_rate_is_there(table.get_ref().get("rate"));
+    for kind in known {
+        limits.max_running.entry(kind.queue.to_owned()).or_insert(None); // a limit that left the file is lifted
+    }
 
     if reader.faults.is_empty() {
-        let kinds = Arc::new(kinds);
+        let (kinds, limits) = (Arc::new(kinds), Arc::new(limits));
         let share = |mut group: Group| {
             group.kinds = Arc::clone(&kinds);
+            group.limits = Arc::clone(&limits);
             group
         };
         Ok(Groups(groups.into_iter().map(|(name, group)| (name, share(group))).collect()))
@@ -122,6 +159,10 @@ pub fn load(text: &str, known: &[Kind]) -> Result<Groups, Vec<Fault>> {
         reader.faults.sort_by_key(|fault| fault.line);
         Err(reader.faults)
     }
+}
+
+fn present((name, rate): (String, Option<Rate>)) -> Option<(String, Rate)> {
+    Some((name, rate?))
 }
 
 struct Reader<'a> {
@@ -138,7 +179,7 @@ impl Reader<'_> {
         self.faults.push(Fault { line, message: message.into() });
     }
 
-    /// The tables below `[group]` or `[kind]`, by name.
+    /// The tables below `[group]`, `[kind]`, `[rate]` or `[queue]`, by name.
     fn named<T>(
         &mut self,
         value: &Value<'_>,
@@ -232,6 +273,48 @@ impl Reader<'_> {
         wish
     }
 
+    fn rate(&mut self, name: &str, at: usize, table: &DeTable<'_>) -> Option<Rate> {
+        if !self.known.iter().any(|kind| kind.rate == Some(name)) {
+            let real: BTreeSet<_> = self.known.iter().filter_map(|kind| kind.rate).collect();
+            let real = if real.is_empty() { "none does from any".to_owned() } else { format!("they draw from {}", listed(real)) };
+            self.fault(at, format!("no kind of job draws from rate {name:?}; {real}"));
+        }
+        let (mut permits, mut per, mut burst) = (None, None, None);
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "permits" => permits = self.whole(value, "permits", 1, 1_000_000),
+                "per" => per = self.duration(value, "per"),
+                "burst" => burst = self.whole(value, "burst", 1, 1_000_000),
+                other => self.fault(key.span().start, format!("a rate has no {other:?}; it has permits, per and burst")),
+            }
+        }
+        for needed in ["permits", "per"] {
+            if !table.contains_key(needed) {
+                self.fault(at, format!("rate {name} says no {needed}"));
+            }
+        }
+        let permits = u32::try_from(permits?).ok()?;
+        Some(Rate { permits, per: per?, burst: burst.and_then(|burst| u32::try_from(burst).ok()).unwrap_or(permits) })
+    }
+
+    fn queue(&mut self, name: &str, at: usize, table: &DeTable<'_>) -> Option<i32> {
+        if !self.known.iter().any(|kind| kind.queue == name) {
+            let real: BTreeSet<_> = self.known.iter().map(|kind| kind.queue).collect();
+            self.fault(at, format!("no kind of job goes to queue {name:?}; there are {}", listed(real)));
+        }
+        let mut max_running = None;
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "max_running" => max_running = self.whole(value, "max_running", 1, 1_000_000),
+                other => self.fault(key.span().start, format!("a queue has no {other:?}; it has max_running")),
+            }
+        }
+        if !table.contains_key("max_running") {
+            self.fault(at, format!("queue {name} says no max_running"));
+        }
+        max_running.and_then(|jobs| i32::try_from(jobs).ok())
+    }
+
     fn backoff(&mut self, value: &Value<'_>) -> Option<Backoff> {
         let wanted = "backoff must be { first = \"2s\", cap = \"1h\" }";
         let DeValue::Table(table) = value.get_ref() else {
@@ -275,6 +358,22 @@ impl Reader<'_> {
         duration
     }
 
+    fn every_rate_is_there(&mut self, section: Option<&Value<'_>>) {
+        let mut missing = BTreeMap::<&str, Vec<&str>>::new();
+        for kind in self.known {
+            let Some(rate) = kind.rate else { continue };
+            let there = section.is_some_and(|rates| matches!(rates.get_ref(), DeValue::Table(rates) if rates.contains_key(rate)));
+            if !there {
+                missing.entry(rate).or_default().push(kind.name);
+            }
+        }
+        for (rate, kinds) in missing {
+            let drawers = kinds.join(", ");
+            let message = format!("{drawers} draw from rate {rate:?}; write [rate.{rate}] with permits, per and burst");
+            self.fault(self.text.len(), message);
+        }
+    }
+
     fn every_queue_is_served(&mut self, groups: &BTreeMap<String, Group>) {
         let served: BTreeSet<&str> = groups.values().flat_map(|group| group.queues.iter().map(String::as_str)).collect();
         let mut missing = BTreeMap::<&str, Vec<&str>>::new();
@@ -310,15 +409,15 @@ mod tests {
     use super::*;
 
     fn kinds() -> Vec<Kind> {
-        [("orders.fulfil", "default"), ("notifications.send_email", "mail")]
-            .map(|(name, queue)| Kind {
+        [("orders.fulfil", "default", None), ("notifications.send_email", "mail", Some("resend"))]
+            .map(|(name, queue, rate)| Kind {
                 name,
                 queue,
                 version: 1,
                 max_attempts: 25,
                 timeout: Duration::from_secs(600),
                 backoff: Backoff::DEFAULT,
-                rate: None,
+                rate,
                 redact: &[],
             })
             .into()
@@ -335,6 +434,13 @@ mod tests {
             max_attempts = 30
             timeout = "2m"
             backoff = { first = "500ms", cap = "1h" }
+
+            [rate.resend]
+            permits = 2
+            per = "1s"
+
+            [queue.mail]
+            max_running = 4
         "#;
         let groups = load(text, &kinds()).expect("no faults");
         let group = groups.get("default").expect("the group");
@@ -345,6 +451,9 @@ mod tests {
             backoff: Some(Backoff::new(Duration::from_millis(500), Duration::from_secs(3600))),
         };
         assert_eq!(group.kinds.get("orders.fulfil"), Some(&wish));
+        assert_eq!(group.limits.rates["resend"], Rate { permits: 2, per: Duration::from_secs(1), burst: 2 });
+        let max_running: Vec<_> = group.limits.max_running.iter().map(|(queue, jobs)| (queue.as_str(), *jobs)).collect();
+        assert_eq!(max_running, [("default", None), ("mail", Some(4))], "a limit that is not in the file is lifted");
     }
 
     #[test]
@@ -352,12 +461,43 @@ mod tests {
         let text = "[group.default]\nqueues = [\"default\", \"slow\"]\nconcurrency = 0\nspeed = 3\n\n[kind.\"orders.fulfill\"]\ntimeout = \"fast\"\n\n[grop.x]\n";
         let faults = load(text, &kinds()).expect_err("faults");
         let lines: Vec<usize> = faults.iter().map(|fault| fault.line).collect();
-        assert_eq!(lines, [2, 3, 4, 6, 7, 9, 10], "{faults:#?}");
+        assert_eq!(lines, [2, 3, 4, 6, 7, 9, 10, 10], "{faults:#?}");
         assert_eq!(
             faults[3].to_string(),
             "line 6: there is no kind of job \"orders.fulfill\"; there are orders.fulfil, notifications.send_email"
         );
         assert!(faults[6].message.contains("no group works on queue \"mail\""), "{faults:#?}");
+    }
+
+    #[test]
+    fn limits_are_checked_against_what_uses_them() {
+        let groups = "[group.all]\nqueues = [\"default\", \"mail\"]\nconcurrency = 1\n";
+        let said = |rest: &str| -> Vec<String> {
+            let faults = load(&format!("{groups}{rest}"), &kinds()).expect_err("faults");
+            faults.iter().map(ToString::to_string).collect()
+        };
+        let good = "[rate.resend]\npermits = 2\nper = \"1s\"\n";
+        assert_eq!(
+            said(""),
+            ["line 4: notifications.send_email draw from rate \"resend\"; write [rate.resend] with permits, per and burst"]
+        );
+        assert_eq!(
+            said(&format!("{good}[rate.strype]\npermits = 0\nbust = 3\n")),
+            [
+                "line 7: no kind of job draws from rate \"strype\"; they draw from resend",
+                "line 7: rate strype says no per",
+                "line 8: permits must be a whole number from 1 to 1000000",
+                "line 9: a rate has no \"bust\"; it has permits, per and burst",
+            ]
+        );
+        assert_eq!(
+            said(&format!("{good}[queue.male]\n[queue.mail]\nmax_running = \"4\"\n")),
+            [
+                "line 7: no kind of job goes to queue \"male\"; there are default, mail",
+                "line 7: queue male says no max_running",
+                "line 9: max_running must be a whole number from 1 to 1000000",
+            ]
+        );
     }
 
     #[test]

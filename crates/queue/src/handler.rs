@@ -39,6 +39,7 @@ pub struct Failure {
 pub(crate) enum Then {
     Backoff,
     RetryIn(Duration),
+    RateLimited(Duration),
     Dead,
 }
 
@@ -56,6 +57,13 @@ impl Failure {
     /// Try again after exactly `delay`, as a vendor's `Retry-After` asks, but within a day. Counts as a failed attempt.
     pub fn retry_in<E: Into<anyhow::Error>>(delay: Duration, error: E) -> Self {
         Self { then: Then::RetryIn(delay), class: class_of::<E>(), error: error.into() }
+    }
+
+    /// A provider said "too many requests" (429) and when it will listen again. Nobody draws from this job's bucket of its
+    /// kind's [`RATE`](crate::Job::RATE) until then, in any process, and the job keeps its place in line. One without a rate
+    /// waits by itself. Costs no attempt; at most a day.
+    pub fn rate_limited<E: Into<anyhow::Error>>(reset: Duration, error: E) -> Self {
+        Self { then: Then::RateLimited(reset), class: class_of::<E>(), error: error.into() }
     }
 
     /// Says what was being done when it failed.

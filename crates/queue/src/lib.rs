@@ -12,6 +12,7 @@ mod enqueue;
 pub mod groups;
 mod handler;
 mod job;
+mod limits;
 mod migrate;
 mod notify;
 mod options;

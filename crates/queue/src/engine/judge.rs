@@ -57,6 +57,7 @@ pub(crate) fn verdict(
     let fault = Fault::new(kind, failure.class, &failure.error);
     match failure.then {
         Then::Dead => Verdict::Dead(fault),
+        Then::RateLimited(delay) => Verdict::Throttled { delay: delay.min(LONGEST_WISH), fault },
         _ if attempt >= limit => Verdict::Dead(fault),
         Then::RetryIn(delay) => Verdict::Retried { delay: delay.min(LONGEST_WISH), fault },
         Then::Backoff => Verdict::Retried { delay: backoff.delay(attempt), fault },
@@ -84,6 +85,12 @@ mod tests {
         let answer = Err(Failure::retry_in(delay, anyhow::anyhow!("429")));
         let verdict = verdict(answer, "kind", 1, 3, Backoff::DEFAULT, None);
         assert!(matches!(verdict, Verdict::Retried { delay: d, .. } if d == delay));
+    }
+
+    #[test]
+    fn a_job_that_was_told_to_slow_down_pays_no_attempt_even_with_its_last() {
+        let answer = || Err(Failure::rate_limited(Duration::from_secs(9), anyhow::anyhow!("429")));
+        assert_eq!([1, 3].map(|attempt| judged(answer(), attempt, None)), ["throttled", "throttled"]);
     }
 
     #[test]

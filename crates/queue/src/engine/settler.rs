@@ -54,6 +54,7 @@ async fn write_one(engine: &Arc<Engine>, settled: &Settled, patient: &mut Patien
         Verdict::Cancelled { .. } => Verdict::Cancelled { reason: None, fault: None },
         Verdict::Dead(_) => Verdict::Dead(fault()),
         Verdict::Retried { delay, .. } => Verdict::Retried { delay: *delay, fault: fault() },
+        Verdict::Throttled { delay, .. } => Verdict::Throttled { delay: *delay, fault: fault() },
         plain => plain.clone(),
     };
     for verdict in [bare, Verdict::Dead(fault())] {

@@ -21,11 +21,24 @@ pub(crate) struct Settled {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Done,
-    Cancelled { reason: Option<String>, fault: Option<Fault> },
+    Cancelled {
+        reason: Option<String>,
+        fault: Option<Fault>,
+    },
     Dead(Fault),
-    Retried { delay: Duration, fault: Fault },
+    Retried {
+        delay: Duration,
+        fault: Fault,
+    },
     Snoozed(Duration),
-    HandedBack { started: bool },
+    /// A provider wants to be left alone for so long.
+    Throttled {
+        delay: Duration,
+        fault: Fault,
+    },
+    HandedBack {
+        started: bool,
+    },
 }
 
 impl Verdict {
@@ -37,13 +50,14 @@ impl Verdict {
             Self::Dead(_) => "dead",
             Self::Retried { .. } => "retried",
             Self::Snoozed(_) => "snoozed",
+            Self::Throttled { .. } => "throttled",
             Self::HandedBack { .. } => "handed_back",
         }
     }
 
     fn fault(&self) -> Option<&Fault> {
         match self {
-            Self::Dead(fault) | Self::Retried { fault, .. } => Some(fault),
+            Self::Dead(fault) | Self::Retried { fault, .. } | Self::Throttled { fault, .. } => Some(fault),
             Self::Cancelled { fault, .. } => fault.as_ref(),
             Self::Done | Self::Snoozed(_) | Self::HandedBack { .. } => None,
         }
@@ -153,7 +167,7 @@ async fn put_back(
     now: Option<DateTime<Utc>>,
 ) -> Result<Vec<i64>, sqlx::Error> {
     let delay = |s: &&Settled| match s.verdict {
-        Verdict::Retried { delay, .. } | Verdict::Snoozed(delay) => Some(delay.as_secs_f64()),
+        Verdict::Retried { delay, .. } | Verdict::Snoozed(delay) | Verdict::Throttled { delay, .. } => Some(delay.as_secs_f64()),
         _ => None,
     };
     let returned = sqlx::query_file_as!(
