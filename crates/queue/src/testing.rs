@@ -1,6 +1,10 @@
 //! For tests of programs that enqueue (JOB-22): see what was enqueued, run one handler by itself, or run everything that is
 //! due until nothing is, in this task and in a predictable order, on the same statements as a worker.
 
+mod worker;
+
+pub use worker::{Held, Worker};
+
 use crate::{
     admin::{JobFilter, JobRow, JobState, list},
     clock::{self, Clock},

@@ -12,6 +12,7 @@ mod half_open;
 mod helpers;
 mod history;
 mod liveness;
+mod model;
 mod occurrences;
 mod outage;
 mod pooler;

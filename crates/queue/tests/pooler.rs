@@ -117,7 +117,12 @@ async fn everything_works_through_a_pooler_in_transaction_mode() {
     let seen = Seen::new();
     let start = |seen: &Arc<Seen>, pool: PgPool| {
         let options = RuntimeOptions { listen_on: Some(stage.pool.clone()), ..quick() };
-        Start { pool, options, group: Group::new("all", ["default", "other"], 16), ..Start::new(&stage, registry(), Arc::clone(seen)) }
+        Start {
+            pool,
+            options,
+            group: Group::new("all", ["default", "other"], 16),
+            ..Start::new(&stage, registry(), Arc::clone(seen))
+        }
     };
     let workers = [start(&seen, pooler.pool().await).run(), start(&seen, pooler.pool().await).run()];
 

@@ -64,16 +64,19 @@ async fn on_connection<T, E: From<sqlx::Error>>(
     work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, E>>,
 ) -> Result<T, E> {
     let deadline = Instant::now() + DEADLINE;
-    match timeout_at(deadline, pool.acquire()).await {
+    let error = match timeout_at(deadline, pool.acquire()).await {
         Ok(Ok(mut connection)) => match timeout_at(deadline, work(&mut connection)).await {
             Ok(result) => return result,
-            Err(_) => drop(connection.detach()),
+            Err(_) => {
+                drop(connection.detach());
+                sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database does not answer"))
+            }
         },
-        Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) => {}
+        Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) => sqlx::Error::PoolTimedOut,
         Ok(Err(error)) => return Err(error.into()),
-    }
+    };
     while let Some(idle) = pool.try_acquire() {
         drop(idle.detach());
     }
-    Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database does not answer")).into())
+    Err(error.into())
 }
