@@ -49,6 +49,7 @@ ALTER TABLE queue.progress
   ALTER done SET DEFAULT 0,
   ALTER total SET DEFAULT 0,
   ALTER message SET DEFAULT '',
+  ADD lease integer NOT NULL DEFAULT 0,                         -- the run whose log it is
   ADD log text NOT NULL DEFAULT '';
 
 -- ─── Limits ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -205,6 +206,71 @@ CREATE TABLE queue.error_counts (
 ALTER TABLE queue.workers
   ADD memory_bytes bigint,
   ADD quiet_at     timestamptz;                                 -- somebody asked it to take no new jobs
+
+-- How long a job may stand in a queue's line before somebody is told.
+ALTER TABLE queue.queues
+  ADD alert_after_seconds integer,                              -- NULL: ten minutes
+  ADD CONSTRAINT queues_alert_after CHECK (alert_after_seconds > 0);
+
+-- ─── Finding jobs ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- A state few jobs end in is looked for by itself or with a kind; every other filter goes by kind or by number. The history is
+-- written in the order of time, so a BRIN index finds where a time begins and costs a finished job nothing.
+CREATE INDEX finished_jobs_failed_kind ON queue.finished_jobs (state, kind, id) WHERE state <> 'done';
+CREATE INDEX finished_jobs_time ON queue.finished_jobs USING brin (finished_at) WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX finished_jobs_parent ON queue.finished_jobs (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX finished_jobs_trace ON queue.finished_jobs (left(trace, 35)) WHERE trace IS NOT NULL; -- version and trace id
+DROP INDEX queue.attempts_fingerprint;
+CREATE INDEX attempts_fingerprint ON queue.attempts (fingerprint, job_id) WHERE fingerprint IS NOT NULL;
+
+-- Jobs that a filter of the dashboard (`wanted`, as its program writes it) may mean, and whether it means each. What an index
+-- knows decides which jobs come; the rest decides `matches`, so that whoever asks can bound how many are looked at. `lane` is
+-- 'unfinished', 'finished', a state that jobs end in, or NULL for all. Inlined: plan it with the filter at hand, and the
+-- conditions that it does not set are gone.
+CREATE FUNCTION queue.look(wanted jsonb, lane text)
+RETURNS TABLE (id bigint, state text, kind text, created_at timestamptz, finished_at timestamptz, matches boolean)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT job.id, job.state, job.kind, job.created_at, job.finished_at,
+         (wanted -> 'states' IS NULL OR wanted -> 'states' ? job.state)
+     AND (wanted ->> 'queue' IS NULL OR job.queue = wanted ->> 'queue')
+     AND (wanted ->> 'tag' IS NULL OR job.tags @> ARRAY[wanted ->> 'tag'])
+     AND (wanted ->> 'error' IS NULL OR coalesce(strpos(lower(job.last_error), lower(wanted ->> 'error')) > 0, false))
+     AND (wanted ->> 'actor' IS NULL OR job.actor IS NOT DISTINCT FROM (wanted ->> 'actor')::uuid)
+     AND (wanted ->> 'from' IS NULL OR coalesce(job.finished_at, job.run_at) >= (wanted ->> 'from')::timestamptz)
+     AND (wanted ->> 'to' IS NULL OR coalesce(job.finished_at, job.run_at) < (wanted ->> 'to')::timestamptz)
+     AND (wanted -> 'arg' IS NULL
+          OR (job.args #>> string_to_array(wanted #>> '{arg,path}', '.') IS NOT DISTINCT FROM wanted #>> '{arg,value}'
+              AND NOT EXISTS (SELECT FROM unnest(job.redact) AS hidden (path)
+                              WHERE hidden.path = wanted #>> '{arg,path}'
+                                 OR starts_with(wanted #>> '{arg,path}', hidden.path || '.')
+                                 OR starts_with(hidden.path, (wanted #>> '{arg,path}') || '.'))))
+     AND (wanted ->> 'fingerprint' IS NULL
+          OR job.id IN (SELECT run.job_id FROM queue.attempts run
+                        WHERE run.failed AND run.fingerprint = wanted ->> 'fingerprint'))
+     AND (wanted ->> 'worker' IS NULL
+          OR job.worker_id IS NOT DISTINCT FROM (wanted ->> 'worker')::uuid
+          OR job.id IN (SELECT run.job_id FROM queue.attempts run WHERE run.worker_id = (wanted ->> 'worker')::uuid))
+  FROM (
+    SELECT id, state, queue, kind, args, run_at, worker_id, subject_kind, subject_id, tags, actor, redact, workflow_id, last_error,
+           created_at, NULL::timestamptz AS finished_at, false AS is_over
+    FROM queue.jobs
+    UNION ALL
+    SELECT id, state, queue, kind, args, run_at, NULL::uuid, subject_kind, subject_id, tags, actor, redact, workflow_id, last_error,
+           created_at, finished_at, true
+    FROM queue.finished_jobs
+  ) AS job
+  WHERE (lane IS NULL OR job.is_over = (lane <> 'unfinished'))
+    AND (lane IS NULL OR lane IN ('unfinished', 'finished') OR job.state = lane)
+    AND (wanted ->> 'kind' IS NULL OR job.kind = wanted ->> 'kind')
+    AND (wanted -> 'subject' IS NULL
+         OR (job.subject_kind = wanted #>> '{subject,kind}' AND job.subject_id = wanted #>> '{subject,id}'))
+    AND (wanted ->> 'workflow' IS NULL OR job.workflow_id = (wanted ->> 'workflow')::bigint)
+    AND (wanted -> 'ids' IS NULL OR job.id = ANY (translate(wanted ->> 'ids', '[]', '{}')::bigint[]))
+    AND (wanted ->> 'from' IS NULL OR NOT job.is_over
+         OR job.finished_at >= date_trunc('day', (wanted ->> 'from')::timestamptz, 'UTC')) -- whole days: they are not even opened
+    AND (wanted ->> 'to' IS NULL OR NOT job.is_over
+         OR job.finished_at < date_trunc('day', (wanted ->> 'to')::timestamptz, 'UTC') + interval '1 day')
+$$;
 
 -- ─── Bulk acts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 

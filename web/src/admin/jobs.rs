@@ -87,6 +87,7 @@ impl Asked {
             error: given(&self.error),
             before,
             limit: limit + 1,
+            ..JobFilter::default()
         })
     }
 

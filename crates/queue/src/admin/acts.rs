@@ -1,7 +1,7 @@
 //! Intervening in the life of a job. What is asked of a job in the wrong state is refused with a reason, never half done.
 
 use crate::{
-    admin::jobs::JobState,
+    admin::{jobs::JobState, redaction},
     enqueue::{EnqueueError, Enqueued, NewJob},
     job::JobId,
     options::Options,
@@ -36,6 +36,9 @@ pub enum ActError {
         /// The key.
         key: String,
     },
+    /// A value that is not shown was moved to where there is none.
+    #[error("{0}")]
+    Hidden(String),
     /// The database refused.
     #[error("the queue cannot be reached: {0}")]
     Database(#[from] sqlx::Error),
@@ -172,7 +175,7 @@ pub async fn discard(c: &mut PgConnection, id: JobId, reason: &str) -> Result<()
         return Ok(());
     }
     match state_of(c, id).await? {
-        Some(JobState::Scheduled | JobState::Available) => cancel(c, id, reason).await.map(drop),
+        Some(JobState::Scheduled | JobState::Available | JobState::Held) => cancel(c, id, reason).await.map(drop),
         _ => Err(refusal(c, id).await?),
     }
 }
@@ -189,14 +192,20 @@ pub async fn reschedule(c: &mut PgConnection, id: JobId, run_at: DateTime<Utc>) 
     if moved.rows_affected() == 1 { Ok(()) } else { Err(refusal(c, id).await?) }
 }
 
-/// Gives a waiting job other arguments.
+/// Gives a waiting job other arguments. A value that is hidden and comes back as [`HIDDEN`](crate::admin::redaction::HIDDEN) stays
+/// what it was.
 ///
 /// # Errors
-/// When the job does not wait.
+/// When the job does not wait, or a hidden value has nothing behind it.
 pub async fn edit_args(c: &mut PgConnection, id: JobId, args: &Value) -> Result<(), ActError> {
-    let edited =
-        sqlx::query!("UPDATE queue.jobs SET args = $2 WHERE id = $1 AND state <> 'running'", id.0, args).execute(&mut *c).await?;
-    if edited.rows_affected() == 1 { Ok(()) } else { Err(refusal(c, id).await?) }
+    let mut tx = c.begin().await?;
+    let before = sqlx::query!("SELECT args, redact FROM queue.jobs WHERE id = $1 AND state <> 'running' FOR UPDATE", id.0)
+        .fetch_optional(&mut *tx)
+        .await?;
+    let Some(before) = before else { return Err(refusal(&mut tx, id).await?) };
+    let args = redaction::restored(args.clone(), &before.args, &before.redact).map_err(ActError::Hidden)?;
+    sqlx::query!("UPDATE queue.jobs SET args = $2 WHERE id = $1", id.0, args).execute(&mut *tx).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Enqueues a job of a kind known by name, with arguments as they come: for the command line.

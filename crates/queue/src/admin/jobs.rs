@@ -1,6 +1,10 @@
-//! Finding jobs: lists by filter, newest first, paged by number; one job with everything known about it.
+//! One job with everything known about it, as it may be shown: what its kind hides is hidden here, once, for everybody who
+//! shows jobs (JOB-21).
 
-use crate::job::{JobId, Subject};
+use crate::{
+    admin::redaction::{Redactor, redacted},
+    job::{JobId, Subject},
+};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,6 +21,8 @@ pub enum JobState {
     Scheduled,
     /// In line.
     Available,
+    /// In line, but its kind is paused.
+    Held,
     /// A worker has it.
     Running,
     /// Did what it should.
@@ -33,9 +39,10 @@ pub enum JobState {
 
 impl JobState {
     /// All states, in the order of a job's life.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Scheduled,
         Self::Available,
+        Self::Held,
         Self::Running,
         Self::Done,
         Self::Dead,
@@ -49,6 +56,7 @@ impl JobState {
         match self {
             Self::Scheduled => "scheduled",
             Self::Available => "available",
+            Self::Held => "held",
             Self::Running => "running",
             Self::Done => "done",
             Self::Dead => "dead",
@@ -60,7 +68,7 @@ impl JobState {
 
     /// Whether it is over.
     pub fn is_finished(self) -> bool {
-        !matches!(self, Self::Scheduled | Self::Available | Self::Running)
+        !matches!(self, Self::Scheduled | Self::Available | Self::Held | Self::Running)
     }
 }
 
@@ -77,27 +85,6 @@ impl FromStr for JobState {
         let all = || Self::ALL.map(Self::as_str).join(", ");
         Self::ALL.into_iter().find(|state| state.as_str() == s).ok_or_else(|| format!("no state {s:?}; there are {}", all()))
     }
-}
-
-/// Which jobs to list. Everything absent does not narrow.
-#[derive(Clone, Debug, Default)]
-pub struct JobFilter {
-    /// In one of these states.
-    pub states: Vec<JobState>,
-    /// In this queue.
-    pub queue: Option<String>,
-    /// Of this kind.
-    pub kind: Option<String>,
-    /// Serving this object.
-    pub subject: Option<Subject>,
-    /// With this tag.
-    pub tag: Option<String>,
-    /// Whose last error contains this, in any case of letters.
-    pub error: Option<String>,
-    /// Older than this job: the last of the page before.
-    pub before: Option<JobId>,
-    /// At most this many; 0 is 50.
-    pub limit: u32,
 }
 
 /// A job in a list.
@@ -117,7 +104,7 @@ pub struct JobRow {
     pub priority: i16,
     /// When it is due, or was.
     pub run_at: DateTime<Utc>,
-    /// Its arguments.
+    /// Its arguments; what its kind hides is [`HIDDEN`](crate::admin::redaction::HIDDEN).
     pub args: Value,
     /// Attempts so far that count.
     pub attempt: i16,
@@ -145,6 +132,16 @@ pub struct JobRow {
     pub trace: Option<String>,
     /// The job that enqueued it.
     pub parent: Option<JobId>,
+    /// The key whose jobs run at most so many at once.
+    pub concurrency_key: Option<String>,
+    /// The bucket its runs draw from.
+    pub rate_key: Option<String>,
+    /// The workflow it belongs to …
+    pub workflow: Option<i64>,
+    /// … the step of it …
+    pub step: Option<String>,
+    /// … and which of the step's jobs, where it has many.
+    pub child: Option<i32>,
     /// Why its last attempt failed.
     pub last_error: Option<String>,
     /// Why it was cancelled.
@@ -166,6 +163,8 @@ pub struct JobDetail {
     pub attempts: Vec<AttemptRow>,
     /// How far it said it was.
     pub progress: Option<Progress>,
+    /// What the run in progress has logged so far.
+    pub log: Option<String>,
 }
 
 /// One run of a job.
@@ -210,6 +209,13 @@ pub struct Progress {
     pub updated_at: DateTime<Utc>,
 }
 
+impl Progress {
+    /// A row that only holds a log says nothing of progress.
+    pub(crate) fn unless_silent(self) -> Option<Self> {
+        (self.done > 0 || self.total > 0 || !self.message.is_empty()).then_some(self)
+    }
+}
+
 /// A job that serves or served an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Serving {
@@ -219,26 +225,34 @@ pub struct Serving {
     pub state: JobState,
 }
 
-/// Jobs by `filter`, newest first.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn list(c: &mut PgConnection, filter: &JobFilter) -> Result<Vec<JobRow>, sqlx::Error> {
-    let limit = if filter.limit == 0 { 50 } else { i64::from(filter.limit) };
-    rows(c, None, filter, limit).await
-}
-
 /// One job with its runs and its progress.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn find(c: &mut PgConnection, id: JobId) -> Result<Option<JobDetail>, sqlx::Error> {
-    let Some(job) = rows(c, Some(id), &JobFilter::default(), 1).await?.pop() else { return Ok(None) };
-    let progress =
-        sqlx::query_as!(Progress, "SELECT done, total, message, updated_at FROM queue.progress WHERE job_id = $1", id.0)
-            .fetch_optional(&mut *c)
-            .await?;
-    Ok(Some(JobDetail { job, attempts: attempts(c, id).await?, progress }))
+    let Some(stored) = stored(c, &[id.0], None).await?.pop() else { return Ok(None) };
+    let redactor = stored.redactor();
+    let job = stored.shown(&redactor);
+    let mut attempts = runs(c, id).await?;
+    for text in attempts.iter_mut().flat_map(|run| run.error.iter_mut().chain(&mut run.log)) {
+        redactor.scrub(text);
+    }
+    let told = sqlx::query!(
+        "SELECT p.done, p.total, p.message, p.updated_at, CASE WHEN p.lease = j.lease THEN p.log END AS log
+         FROM queue.progress p
+         LEFT JOIN queue.jobs j ON j.id = p.job_id AND j.state = 'running'
+         WHERE p.job_id = $1",
+        id.0,
+    )
+    .fetch_optional(&mut *c)
+    .await?;
+    let mut detail = JobDetail { job, attempts, progress: None, log: None };
+    if let Some(told) = told {
+        let message = redactor.text(told.message).into_owned();
+        detail.progress = Progress { done: told.done, total: told.total, message, updated_at: told.updated_at }.unless_silent();
+        detail.log = told.log.filter(|log| !log.is_empty()).map(|log| redactor.text(log).into_owned());
+    }
+    Ok(Some(detail))
 }
 
 /// The runs of a job, oldest first.
@@ -246,6 +260,10 @@ pub async fn find(c: &mut PgConnection, id: JobId) -> Result<Option<JobDetail>, 
 /// # Errors
 /// When the database refuses.
 pub async fn attempts(c: &mut PgConnection, id: JobId) -> Result<Vec<AttemptRow>, sqlx::Error> {
+    Ok(find(c, id).await?.map(|detail| detail.attempts).unwrap_or_default())
+}
+
+async fn runs(c: &mut PgConnection, id: JobId) -> Result<Vec<AttemptRow>, sqlx::Error> {
     sqlx::query_as!(
         AttemptRow,
         r#"
@@ -289,23 +307,101 @@ pub async fn serving(c: &mut PgConnection, kind: &str, subject: &Subject) -> Res
     .await
 }
 
-async fn rows(c: &mut PgConnection, id: Option<JobId>, filter: &JobFilter, limit: i64) -> Result<Vec<JobRow>, sqlx::Error> {
-    let states: Vec<String> = filter.states.iter().map(ToString::to_string).collect();
-    let error = filter.error.as_ref().map(|text| text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-    sqlx::query_file_as!(
-        JobRow,
-        "src/admin/jobs.sql",
-        id.map(|id| id.0),
-        &states,
-        filter.queue.as_deref(),
-        filter.kind.as_deref(),
-        filter.subject.as_ref().map(|subject| subject.kind.as_ref()),
-        filter.subject.as_ref().map(|subject| subject.id.as_str()),
-        filter.tag.as_deref(),
-        error,
-        filter.before.map(|id| id.0),
-        limit,
-    )
-    .fetch_all(c)
-    .await
+/// The jobs of these numbers, newest first, as they may be shown. None of those that are over was so before `since`.
+pub(crate) async fn rows(c: &mut PgConnection, ids: &[i64], since: Option<DateTime<Utc>>) -> Result<Vec<JobRow>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stored = stored(c, ids, since).await?;
+    Ok(stored
+        .into_iter()
+        .map(|row| {
+            let redactor = row.redactor();
+            row.shown(&redactor)
+        })
+        .collect())
+}
+
+async fn stored(c: &mut PgConnection, ids: &[i64], since: Option<DateTime<Utc>>) -> Result<Vec<Stored>, sqlx::Error> {
+    sqlx::query_file_as!(Stored, "src/admin/rows.sql", ids, since).fetch_all(c).await
+}
+
+/// A job as it is stored, with what nobody shall see. It leaves this file as a [`JobRow`] only.
+struct Stored {
+    id: i64,
+    queue: String,
+    kind: String,
+    version: i16,
+    state: JobState,
+    priority: i16,
+    run_at: DateTime<Utc>,
+    args: Value,
+    attempt: i16,
+    max_attempts: i16,
+    rescues: i16,
+    worker: Option<Uuid>,
+    started_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+    unique_key: Option<String>,
+    subject_kind: Option<String>,
+    subject_id: Option<String>,
+    tags: Vec<String>,
+    actor: Option<Uuid>,
+    trace: Option<String>,
+    parent: Option<i64>,
+    concurrency_key: Option<String>,
+    rate_key: Option<String>,
+    workflow: Option<i64>,
+    step: Option<String>,
+    child: Option<i32>,
+    redact: Vec<String>,
+    last_error: Option<String>,
+    reason: Option<String>,
+    cancel_requested_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+}
+
+impl Stored {
+    fn redactor(&self) -> Redactor {
+        Redactor::new(&self.args, &self.redact)
+    }
+
+    /// The keys of a job are often made of its arguments, so its secrets are taken out of every text.
+    fn shown(self, redactor: &Redactor) -> JobRow {
+        let text = |text: String| redactor.text(text).into_owned();
+        JobRow {
+            id: JobId(self.id),
+            queue: self.queue,
+            kind: self.kind,
+            version: self.version,
+            state: self.state,
+            priority: self.priority,
+            run_at: self.run_at,
+            args: redacted(self.args, &self.redact),
+            attempt: self.attempt,
+            max_attempts: self.max_attempts,
+            rescues: self.rescues,
+            worker: self.worker,
+            started_at: self.started_at,
+            expires_at: self.expires_at,
+            unique_key: self.unique_key.map(text),
+            subject_kind: self.subject_kind,
+            subject_id: self.subject_id.map(text),
+            tags: self.tags.into_iter().map(text).collect(),
+            actor: self.actor,
+            trace: self.trace,
+            parent: self.parent.map(JobId),
+            concurrency_key: self.concurrency_key.map(text),
+            rate_key: self.rate_key.map(text),
+            workflow: self.workflow,
+            step: self.step,
+            child: self.child,
+            last_error: self.last_error.map(text),
+            reason: self.reason.map(text),
+            cancel_requested_at: self.cancel_requested_at,
+            created_at: self.created_at,
+            finished_at: self.finished_at,
+        }
+    }
 }

@@ -1,10 +1,14 @@
-//! The whole at a glance: how many jobs are where, what waits longest, who works, what fails.
+//! The whole at a glance: how many jobs are where, and what waits longest. Read from the hot table and from what workers counted;
+//! of the history only the jobs that ask for attention are counted, up to a bound.
 
-use crate::{admin::jobs::JobState, job::JobId};
+use crate::admin::jobs::JobState;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
-use uuid::Uuid;
+use std::collections::BTreeMap;
+
+/// Jobs that are over are counted up to here; whoever has more than ten thousand dead jobs does not need the last digit.
+const COUNTS_TO: i64 = 10_000;
 
 /// The whole at a glance.
 #[derive(Clone, Debug, Serialize)]
@@ -24,6 +28,8 @@ pub struct StateCount {
     pub state: JobState,
     /// How many.
     pub jobs: i64,
+    /// There are more than that.
+    pub or_more: bool,
 }
 
 /// A queue.
@@ -33,6 +39,8 @@ pub struct QueueRow {
     pub name: String,
     /// In line.
     pub available: i64,
+    /// In line, but their kind is paused.
+    pub held: i64,
     /// Not due yet.
     pub scheduled: i64,
     /// Running.
@@ -43,6 +51,8 @@ pub struct QueueRow {
     pub paused_at: Option<DateTime<Utc>>,
     /// Why it is paused.
     pub pause_reason: Option<String>,
+    /// How many of its jobs may run at once, over all processes.
+    pub max_running: Option<i32>,
 }
 
 /// A kind of job over the last day.
@@ -52,58 +62,14 @@ pub struct KindCount {
     pub kind: String,
     /// Waiting or running now.
     pub unfinished: i64,
-    /// Done within a day.
+    /// Runs within a day that did what they should.
     pub done: i64,
-    /// Dead or quarantined within a day.
+    /// Runs within a day after which the job was dead, or that lost their worker.
     pub failed: i64,
-}
-
-/// A worker process.
-#[derive(Clone, Debug, Serialize)]
-pub struct WorkerRow {
-    /// Its id of this boot.
-    pub id: Uuid,
-    /// `host:pid`.
-    pub name: String,
-    /// Its process group.
-    pub group: String,
-    /// The version of its program.
-    pub release: String,
-    /// Queues it works on.
-    pub queues: Vec<String>,
-    /// Jobs it can hold at once.
-    pub capacity: i32,
-    /// Jobs it holds.
-    pub busy: i32,
-    /// When it started.
-    pub started_at: DateTime<Utc>,
-    /// When it was last heard of.
-    pub heartbeat_at: DateTime<Utc>,
-    /// When it said goodbye.
-    pub stopped_at: Option<DateTime<Utc>>,
-    /// When others gave it up.
-    pub lost_at: Option<DateTime<Utc>>,
-}
-
-/// Errors that differ only in numbers.
-#[derive(Clone, Debug, Serialize)]
-pub struct ErrorGroup {
-    /// What they have in common.
-    pub fingerprint: String,
-    /// The kind of job.
-    pub kind: String,
-    /// The error's type.
-    pub error_class: Option<String>,
-    /// The latest of them.
-    pub latest_error: Option<String>,
-    /// The job it happened to.
-    pub latest_job: JobId,
-    /// How many runs failed so.
-    pub runs: i64,
-    /// The first within the time asked about.
-    pub first_at: DateTime<Utc>,
-    /// The last.
-    pub last_at: DateTime<Utc>,
+    /// Since when it is paused.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Why it is paused.
+    pub pause_reason: Option<String>,
 }
 
 /// Counts by state, queue and kind.
@@ -111,106 +77,141 @@ pub struct ErrorGroup {
 /// # Errors
 /// When the database refuses.
 pub async fn overview(c: &mut PgConnection) -> Result<Overview, sqlx::Error> {
-    let counted = sqlx::query_as!(
-        StateCount,
-        r#"
-        SELECT state AS "state!: JobState", count(*) AS "jobs!" FROM queue.jobs GROUP BY state
-        UNION ALL
-        SELECT state, count(*) FROM queue.finished_jobs WHERE state <> 'done' GROUP BY state
-        UNION ALL
-        SELECT state, count(*) FROM queue.finished_jobs WHERE state = 'done' AND finished_at > now() - interval '1 day' GROUP BY state
-        "#
-    )
-    .fetch_all(&mut *c)
-    .await?;
-    let count = |state| counted.iter().find(|row| row.state == state).map_or(0, |row| row.jobs);
-    let states = JobState::ALL.map(|state| StateCount { state, jobs: count(state) }).into();
-
-    let queues = sqlx::query_as!(
-        QueueRow,
-        r#"
-        SELECT name AS "name!",
-               count(j.id) FILTER (WHERE j.state = 'available') AS "available!",
-               count(j.id) FILTER (WHERE j.state = 'scheduled') AS "scheduled!",
-               count(j.id) FILTER (WHERE j.state = 'running') AS "running!",
-               min(j.run_at) FILTER (WHERE j.state = 'available') AS oldest_available_at,
-               max(q.paused_at) AS paused_at,
-               max(q.pause_reason) AS pause_reason
-        FROM (
-          SELECT name FROM queue.queues
-          UNION
-          SELECT queue FROM queue.jobs
-          UNION
-          SELECT unnest(queues) FROM queue.workers WHERE stopped_at IS NULL AND lost_at IS NULL
-        ) AS names
-        LEFT JOIN queue.queues q USING (name)
-        LEFT JOIN queue.jobs j ON j.queue = name
-        GROUP BY name
-        ORDER BY name
-        "#
-    )
-    .fetch_all(&mut *c)
-    .await?;
-
-    let kinds = sqlx::query_as!(
-        KindCount,
-        r#"
-        SELECT kind AS "kind!",
-               count(*) FILTER (WHERE state IN ('scheduled', 'available', 'running')) AS "unfinished!",
-               count(*) FILTER (WHERE state = 'done') AS "done!",
-               count(*) FILTER (WHERE state IN ('dead', 'quarantined')) AS "failed!"
-        FROM (
-          SELECT kind, state FROM queue.jobs
-          UNION ALL
-          SELECT kind, state FROM queue.finished_jobs WHERE finished_at > now() - interval '1 day'
-        ) AS job
-        GROUP BY kind
-        ORDER BY kind
-        "#
-    )
-    .fetch_all(c)
-    .await?;
-    Ok(Overview { states, queues, kinds })
+    let hot = hot(c).await?;
+    let over = over(c).await?;
+    let (queues, mut kinds) = (queues(c, &hot).await?, kinds(c).await?);
+    let mut states = BTreeMap::new();
+    for group in &hot {
+        *states.entry(group.state).or_default() += group.jobs;
+        let unfinished = kinds.iter_mut().find(|kind| kind.kind == group.kind);
+        match unfinished {
+            Some(kind) => kind.unfinished += group.jobs,
+            None => kinds.push(KindCount { unfinished: group.jobs, ..KindCount::idle(&group.kind) }),
+        }
+    }
+    kinds.sort_by(|a, b| a.kind.cmp(&b.kind));
+    states.insert(JobState::Done, kinds.iter().map(|kind| kind.done).sum());
+    states.extend(over.iter().map(|count| (count.state, count.jobs)));
+    let or_more = |state| over.iter().any(|count| count.state == state && count.or_more);
+    let count = |state| StateCount { state, jobs: states.get(&state).copied().unwrap_or_default(), or_more: or_more(state) };
+    Ok(Overview { states: JobState::ALL.map(count).into(), queues, kinds })
 }
 
-/// Worker processes: those that live, then those gone within a week, latest first.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn workers(c: &mut PgConnection) -> Result<Vec<WorkerRow>, sqlx::Error> {
+impl KindCount {
+    fn idle(kind: &str) -> Self {
+        Self { kind: kind.to_owned(), unfinished: 0, done: 0, failed: 0, paused_at: None, pause_reason: None }
+    }
+}
+
+/// Unfinished jobs of one queue, kind and state.
+pub(crate) struct Hot {
+    pub queue: String,
+    pub kind: String,
+    pub state: JobState,
+    pub jobs: i64,
+    /// Of those in line.
+    pub oldest_at: Option<DateTime<Utc>>,
+}
+
+pub(crate) async fn hot(c: &mut PgConnection) -> Result<Vec<Hot>, sqlx::Error> {
     sqlx::query_as!(
-        WorkerRow,
+        Hot,
         r#"
-        SELECT id, name, process_group AS "group", release, queues, capacity, busy, started_at, heartbeat_at, stopped_at, lost_at
-        FROM queue.workers
-        ORDER BY (stopped_at IS NULL AND lost_at IS NULL) DESC, started_at DESC
-        LIMIT 200
+        SELECT queue, kind, state AS "state: JobState", count(*) AS "jobs!",
+               min(run_at) FILTER (WHERE state = 'available') AS oldest_at
+        FROM queue.jobs
+        GROUP BY queue, kind, state
         "#
     )
     .fetch_all(c)
     .await
 }
 
-/// What has failed since `since`, most frequent first.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn errors(c: &mut PgConnection, since: DateTime<Utc>) -> Result<Vec<ErrorGroup>, sqlx::Error> {
-    sqlx::query_as!(
-        ErrorGroup,
+/// Jobs that are over and not done, by state, each counted up to the bound.
+async fn over(c: &mut PgConnection) -> Result<Vec<StateCount>, sqlx::Error> {
+    let states: Vec<String> =
+        JobState::ALL.iter().filter(|s| s.is_finished() && **s != JobState::Done).map(ToString::to_string).collect();
+    let counted = sqlx::query!(
         r#"
-        SELECT fingerprint AS "fingerprint!", kind AS "kind!",
-               (array_agg(error_class ORDER BY ended_at DESC))[1] AS error_class,
-               (array_agg(error ORDER BY ended_at DESC))[1] AS latest_error,
-               (array_agg(job_id ORDER BY ended_at DESC))[1] AS "latest_job!: JobId",
-               count(*) AS "runs!", min(ended_at) AS "first_at!", max(ended_at) AS "last_at!"
-        FROM queue.attempts
-        WHERE failed AND ended_at >= $1 AND fingerprint IS NOT NULL
-        GROUP BY fingerprint, kind
-        ORDER BY count(*) DESC, max(ended_at) DESC
-        LIMIT 200
+        SELECT asked.state AS "state!: JobState", ended.jobs AS "jobs!"
+        FROM unnest($1::text[]) AS asked (state)
+        CROSS JOIN LATERAL (
+          SELECT count(*) AS jobs
+          FROM (SELECT FROM queue.finished_jobs f WHERE f.state = asked.state AND f.state <> 'done' LIMIT $2::bigint + 1) AS part
+        ) AS ended
         "#,
-        since,
+        &states,
+        COUNTS_TO,
+    )
+    .fetch_all(c)
+    .await?;
+    let bounded =
+        counted.into_iter().map(|c| StateCount { state: c.state, jobs: c.jobs.min(COUNTS_TO), or_more: c.jobs > COUNTS_TO });
+    Ok(bounded.collect())
+}
+
+pub(crate) async fn queues(c: &mut PgConnection, hot: &[Hot]) -> Result<Vec<QueueRow>, sqlx::Error> {
+    let names: Vec<String> = hot.iter().map(|group| group.queue.clone()).collect();
+    let known = sqlx::query_as!(
+        Known,
+        r#"
+        SELECT name AS "name!", q.paused_at AS "paused_at?", q.pause_reason, q.max_running
+        FROM (
+          SELECT name FROM queue.queues
+          UNION
+          SELECT unnest($1::text[])
+          UNION
+          SELECT unnest(queues) FROM queue.workers WHERE stopped_at IS NULL AND lost_at IS NULL
+        ) AS names
+        LEFT JOIN queue.queues q USING (name)
+        ORDER BY name
+        "#,
+        &names,
+    )
+    .fetch_all(c)
+    .await?;
+    let row = |Known { name, paused_at, pause_reason, max_running }| {
+        let mine = || hot.iter().filter(|group| group.queue == name);
+        let count = |state| mine().filter(|group| group.state == state).map(|group| group.jobs).sum();
+        QueueRow {
+            available: count(JobState::Available),
+            held: count(JobState::Held),
+            scheduled: count(JobState::Scheduled),
+            running: count(JobState::Running),
+            oldest_available_at: mine().filter_map(|group| group.oldest_at).min(),
+            paused_at,
+            pause_reason,
+            max_running,
+            name,
+        }
+    };
+    Ok(known.into_iter().map(row).collect())
+}
+
+/// A queue that has a job, a worker, or something said about it.
+struct Known {
+    name: String,
+    paused_at: Option<DateTime<Utc>>,
+    pause_reason: Option<String>,
+    max_running: Option<i32>,
+}
+
+/// Runs of the last day by kind, and which kinds are paused.
+async fn kinds(c: &mut PgConnection) -> Result<Vec<KindCount>, sqlx::Error> {
+    sqlx::query_as!(
+        KindCount,
+        r#"
+        SELECT kind AS "kind!", 0::bigint AS "unfinished!", coalesce(ran.done, 0)::bigint AS "done!",
+               coalesce(ran.failed, 0)::bigint AS "failed!", p.paused_at AS "paused_at?", p.pause_reason AS "pause_reason?"
+        FROM (
+          SELECT kind, sum(runs) FILTER (WHERE outcome = 'done') AS done,
+                 sum(runs) FILTER (WHERE outcome IN ('dead', 'lost')) AS failed
+          FROM queue.run_counts
+          WHERE minute > now() - interval '1 day'
+          GROUP BY kind
+        ) AS ran
+        FULL JOIN queue.paused_kinds p USING (kind)
+        "#
     )
     .fetch_all(c)
     .await

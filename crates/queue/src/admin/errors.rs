@@ -1,0 +1,54 @@
+//! What fails, grouped by what the errors have in common. Counted by the hour while jobs run, so that a week of failures is a few
+//! rows; the group's jobs are found by [`JobFilter::fingerprint`](crate::admin::JobFilter).
+
+use crate::job::JobId;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+/// Errors that differ only in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorGroup {
+    /// What they have in common.
+    pub fingerprint: String,
+    /// The kind of job.
+    pub kind: String,
+    /// The error's type.
+    pub error_class: Option<String>,
+    /// The latest of them.
+    pub latest_error: Option<String>,
+    /// The job it happened to.
+    pub latest_job: JobId,
+    /// How many runs failed so.
+    pub runs: i64,
+    /// The first within the time asked about.
+    pub first_at: DateTime<Utc>,
+    /// The last.
+    pub last_at: DateTime<Utc>,
+}
+
+/// What has failed since `since`, most frequent first. The hour in which `since` lies counts from the first failure in it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn errors(c: &mut PgConnection, since: DateTime<Utc>) -> Result<Vec<ErrorGroup>, sqlx::Error> {
+    sqlx::query_as!(
+        ErrorGroup,
+        r#"
+        SELECT fingerprint, kind,
+               (array_agg(error_class ORDER BY last_at DESC))[1] AS error_class,
+               (array_agg(latest_error ORDER BY last_at DESC))[1] AS latest_error,
+               (array_agg(latest_job ORDER BY last_at DESC))[1] AS "latest_job!: JobId",
+               sum(runs)::bigint AS "runs!", min(first_at) AS "first_at!", max(last_at) AS "last_at!"
+        FROM queue.error_counts
+        WHERE hour >= date_trunc('hour', $1::timestamptz, 'UTC')
+          AND last_at >= $1
+        GROUP BY fingerprint, kind
+        ORDER BY sum(runs) DESC, max(last_at) DESC
+        LIMIT 200
+        "#,
+        since,
+    )
+    .fetch_all(c)
+    .await
+}
