@@ -29,7 +29,7 @@ fn the_tables_do_what_the_model_does() {
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let stage = runtime.block_on(Stage::new());
-    let steps = prop_oneof![4 => steps(3), 1 => steps(15)];
+    let steps = prop_oneof![3 => steps(10, 3), 1 => steps(25, 25)];
     let outcome = TestRunner::new(config).run(&steps, |steps| runtime.block_on(play(&stage, &steps)));
     runtime.block_on(stage.pool.close());
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
@@ -137,8 +137,8 @@ impl Key {
     }
 }
 
-/// So often, among sixty or so, a worker dies.
-fn steps(deaths: u32) -> impl Strategy<Value = Vec<Step>> {
+/// So often workers claim and die; the rest is about fifty.
+fn steps(claims: u32, deaths: u32) -> impl Strategy<Value = Vec<Step>> {
     let side = || prop_oneof![3 => Just(Side::Left), 1 => Just(Side::Right)];
     let worker = || 0..2usize;
     let hours = || 1..5i64;
@@ -158,7 +158,7 @@ fn steps(deaths: u32) -> impl Strategy<Value = Vec<Step>> {
         10 => (side(), -1..2i16, maybe_hours(), maybe_hours(), 1..5i16, proptest::option::of(key)).prop_map(
             |(side, priority, delay, expires, attempts, unique)| Step::Enqueue { side, priority, delay, expires, attempts, unique }
         ),
-        10 => (worker(), side(), 1..4usize, prop::bool::weighted(0.9))
+        claims => (worker(), side(), 1..4usize, prop::bool::weighted(0.9))
             .prop_map(|(worker, side, limit, heard)| Step::Claim { worker, side, limit, heard }),
         12 => (any::<Index>(), any::<Index>(), how, prop::bool::weighted(0.2))
             .prop_map(|(worker, held, how, again)| Step::Settle { worker, held, how, again }),
