@@ -97,6 +97,7 @@ CREATE TABLE queue.workflows (
   subject_id   text,
   open_steps   integer     NOT NULL,
   on_failure   text        NOT NULL DEFAULT 'wait',             -- for a person, or undo what was done
+  root_id      bigint      NOT NULL,                            -- the outermost; its row is the lock for all within it
   parent_id    bigint      REFERENCES queue.workflows (id) ON DELETE CASCADE,
   parent_step  text,
   actor        uuid,
@@ -113,6 +114,7 @@ CREATE TABLE queue.workflows (
 CREATE UNIQUE INDEX workflows_unique ON queue.workflows (name, unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX workflows_subject ON queue.workflows (subject_kind, subject_id) WHERE subject_id IS NOT NULL;
 CREATE INDEX workflows_parent ON queue.workflows (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX workflows_root ON queue.workflows (root_id);
 CREATE INDEX workflows_state ON queue.workflows (state, id);
 
 -- A step of a workflow: a job, many jobs (fan-out), an event waited for, a durable sleep, or another workflow.
@@ -149,6 +151,16 @@ CREATE TABLE queue.step_needs (
   PRIMARY KEY (workflow_id, needs, step),
   FOREIGN KEY (workflow_id, step) REFERENCES queue.steps (workflow_id, name) ON DELETE CASCADE,
   FOREIGN KEY (workflow_id, needs) REFERENCES queue.steps (workflow_id, name) ON DELETE CASCADE
+);
+
+-- The jobs of a fan-out from when they are known until it is released. A table of its own, so that a handler that fills one in
+-- keeps nobody from moving its workflow.
+CREATE TABLE queue.fan_outs (
+  workflow_id bigint NOT NULL,
+  step        text   NOT NULL,
+  jobs        jsonb  NOT NULL,
+  PRIMARY KEY (workflow_id, step),
+  FOREIGN KEY (workflow_id, step) REFERENCES queue.steps (workflow_id, name) ON DELETE CASCADE
 );
 
 -- A fan-out's children are counted down in shards of neighbours, each by the transaction that ends its last children, so that
@@ -308,7 +320,8 @@ DECLARE
   pruned  integer := 0;
   changed integer;
 BEGIN
-  DELETE FROM queue.workflows WHERE finished_at < now() - make_interval(days => keep_failed_days);
+  DELETE FROM queue.workflows -- and with them what is within them
+  WHERE parent_id IS NULL AND finished_at < now() - make_interval(days => keep_failed_days);
   GET DIAGNOSTICS changed = ROW_COUNT;
   pruned := pruned + changed;
   DELETE FROM queue.run_counts WHERE minute < now() - interval '8 days';

@@ -122,6 +122,11 @@ impl NewJob {
         })
     }
 
+    /// As a workflow has kept it.
+    pub(crate) fn stored(kept: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        Self::deserialize(kept)
+    }
+
     /// The bucket its runs draw from.
     fn rate_key(&self) -> Option<String> {
         let rate = self.rate.as_ref()?;

@@ -3,7 +3,9 @@
 //! A handler is `async fn run(job: Fulfil, cx: Context<S>) -> mywork_queue::Result`. It may run twice for the same job, so its
 //! effects carry idempotency keys. `?` on any error means: try again later, with backoff.
 
-use crate::{clock::Clock, job::JobId, progress};
+use crate::{clock::Clock, enqueue::Place, job::JobId, progress};
+use serde::Serialize;
+use serde_json::Value;
 use sqlx::PgPool;
 use std::{
     fmt,
@@ -22,8 +24,23 @@ pub enum Outcome {
     Done,
     /// Not yet: look again after this long, at most a day. Costs no attempt.
     Snooze(Duration),
-    /// There is nothing to do any more, because of this. The job ends as `cancelled`.
+    /// There is nothing to do any more, because of this. The job ends as `cancelled`, and its workflow, if it is part of one,
+    /// with it.
     Cancel(String),
+    /// The work is done, and this came of it: see [`Outcome::output`].
+    Output(Value),
+}
+
+impl Outcome {
+    /// The work is done, and later steps of the workflow can read what came of it by
+    /// [`Context::output`](crate::Context::output). Outside of a workflow nobody keeps it. A handler ends with
+    /// `Outcome::output(&scanned)`.
+    ///
+    /// # Errors
+    /// When the value cannot be written as JSON.
+    pub fn output(value: &impl Serialize) -> Result {
+        Ok(Self::Output(serde_json::to_value(value)?))
+    }
 }
 
 /// A run that failed. Made from any error by `?`: retried with backoff until its attempts are used up.
@@ -119,6 +136,8 @@ pub struct Context<S> {
     pub clock: Arc<dyn Clock>,
     pub(crate) log: RunLog,
     pub(crate) pool: Option<PgPool>,
+    /// Where in a workflow it stands.
+    pub(crate) place: Option<Place>,
 }
 
 impl<S> Clone for Context<S> {
@@ -132,6 +151,7 @@ impl<S> Clone for Context<S> {
             clock: Arc::clone(&self.clock),
             log: self.log.clone(),
             pool: self.pool.clone(),
+            place: self.place.clone(),
         }
     }
 }

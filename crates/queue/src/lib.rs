@@ -23,6 +23,7 @@ pub mod schedule;
 mod store;
 pub mod testing;
 pub mod trace;
+pub mod workflow;
 
 pub use backoff::Backoff;
 pub use enqueue::{EnqueueError, Enqueued, enqueue, enqueue_many, enqueue_with};
@@ -33,3 +34,4 @@ pub use notify::Notifier;
 pub use options::{Concurrency, Conflict, Options, Unique, While};
 pub use registry::{Kind, Registry};
 pub use runtime::{Runtime, RuntimeOptions};
+pub use workflow::{Produces, Workflow, WorkflowId};

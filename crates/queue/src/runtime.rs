@@ -3,7 +3,7 @@
 use crate::{
     clock::Clock,
     engine::{
-        Engine, claimer,
+        Engine, Inboxes, claimer,
         dispatch::Bench,
         heart,
         judge::Failed,
@@ -13,7 +13,6 @@ use crate::{
     },
     groups::Group,
     registry::Registry,
-    store::Settled,
 };
 use apalis::prelude::{Monitor, WorkerBuilder};
 use sqlx::PgPool;
@@ -69,7 +68,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// One process group's worker, ready to run.
 pub struct Runtime<S> {
     engine: Arc<Engine>,
-    inbox: mpsc::UnboundedReceiver<Settled>,
+    inboxes: Inboxes,
     bench: Arc<Bench<S>>,
 }
 
@@ -86,14 +85,14 @@ impl<S: Send + Sync + 'static> Runtime<S> {
     ) -> Self {
         describe_metrics();
         let grace = options.cancel_grace;
-        let (engine, inbox) = Engine::new(pool.clone(), &registry, &group, Arc::clone(&clock), options);
-        Self { engine, inbox, bench: Arc::new(Bench { registry, state, clock, pool, grace }) }
+        let (engine, inboxes) = Engine::new(pool.clone(), &registry, &group, Arc::clone(&clock), options);
+        Self { engine, inboxes, bench: Arc::new(Bench { registry, state, clock, pool, grace }) }
     }
 
     /// Works until `shutdown`, then hands back what is unfinished, within a second when the database answers. It never gives
     /// up by itself: no outage of the database ends it.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self { engine, inbox, bench } = self;
+        let Self { engine, inboxes, bench } = self;
         let judging_from = tokio::select! {
             from = heart::register(&engine) => from,
             () = shutdown.cancelled() => return,
@@ -102,7 +101,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
 
         let closing = CancellationToken::new();
         let heart = tokio::spawn(heart::run(Arc::clone(&engine), judging_from, closing.clone()));
-        let settler = tokio::spawn(settler::run(Arc::clone(&engine), inbox, closing.clone()));
+        let settler = tokio::spawn(settler::run(Arc::clone(&engine), inboxes.plain, closing.clone()));
+        let flow_settler = tokio::spawn(settler::run(Arc::clone(&engine), inboxes.in_workflows, closing.clone()));
         let mut loops = JoinSet::new();
         loops.spawn(pulse::run(Arc::clone(&engine)));
         loops.spawn(listener::run(Arc::clone(&engine)));
@@ -133,7 +133,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             let _ = workers.await;
         }
         closing.cancel();
-        for mut last in [settler, heart] {
+        for mut last in [settler, flow_settler, heart] {
             if timeout(PATIENCE, &mut last).await.is_err() {
                 last.abort();
                 tracing::error!("the database does not answer; what could not be written down will be rescued");

@@ -45,6 +45,7 @@ pub async fn perform<J: Job, S: Send + Sync + 'static>(
         clock,
         log: RunLog::default(),
         pool: None,
+        place: None,
     };
     let args = serde_json::to_value(job)?;
     registry.run(J::KIND, J::VERSION, args, cx).unwrap_or_else(|| panic!("nobody handles {}", J::KIND)).await
@@ -138,13 +139,19 @@ pub async fn drain<S: Send + Sync + 'static>(
     while let Some(job) = next_due(pool, &known, worker, &*clock).await? {
         let Some(kind) = registry.kind(&job.kind) else { break };
         let (id, lease, name, attempt, limit) = (job.id, job.lease, job.kind.clone(), job.attempt, job.max_attempts);
+        let place = job.place();
         let (log, began) = (RunLog::default(), Instant::now());
         let answer = bench.run(job, kind.timeout, CancellationToken::new(), log.clone()).await;
         let error = answer.as_ref().err().map(|failure| format!("{failure:#}"));
         let verdict = judge::verdict(answer, &name, attempt, limit, kind.backoff, None);
         drained.runs.push(DrainedRun { job: JobId(id), kind: name, outcome: verdict.outcome(), error });
-        write(pool, Settled { id, lease, verdict, took: began.elapsed(), max_attempts: limit, log: log.text() }, worker, &*clock)
-            .await?;
+        write(
+            pool,
+            Settled { id, lease, verdict, took: began.elapsed(), max_attempts: limit, log: log.text(), place },
+            worker,
+            &*clock,
+        )
+        .await?;
     }
     store::depart(&mut *pool.acquire().await?, worker).await?;
     Ok(drained)

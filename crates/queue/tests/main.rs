@@ -19,3 +19,4 @@ mod pooler;
 mod retries;
 mod schedules;
 mod wake_up;
+mod workflows;

@@ -40,6 +40,7 @@ impl<S: Send + Sync + 'static> Bench<S> {
             clock: Arc::clone(&self.clock),
             log,
             pool: Some(self.pool.clone()),
+            place: job.place(),
         };
         let span = tracing::info_span!(
             "job",

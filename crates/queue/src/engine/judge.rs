@@ -43,7 +43,8 @@ pub(crate) fn verdict(
     stopped: Option<&Why>,
 ) -> Verdict {
     let failure = match answer {
-        Ok(Outcome::Done) => return Verdict::Done,
+        Ok(Outcome::Done) => return Verdict::Done { output: None },
+        Ok(Outcome::Output(output)) => return Verdict::Done { output: Some(output) },
         Ok(Outcome::Snooze(delay)) => return Verdict::Snoozed(delay.min(LONGEST_WISH)),
         Ok(Outcome::Cancel(reason)) => return Verdict::Cancelled { reason: Some(reason), fault: None },
         Err(failure) => failure,

@@ -53,6 +53,14 @@ pub(crate) struct Engine {
     /// Runs that are over, and not yet written down.
     unwritten: Mutex<HashSet<(i64, i32)>>,
     settled: mpsc::UnboundedSender<Settled>,
+    settled_in_workflows: mpsc::UnboundedSender<Settled>,
+}
+
+/// How runs ended, yet to be written down. Jobs of workflows are kept apart: writing those may have to wait for somebody who
+/// moves the same workflow, and all others shall not wait with them.
+pub(crate) struct Inboxes {
+    pub plain: mpsc::UnboundedReceiver<Settled>,
+    pub in_workflows: mpsc::UnboundedReceiver<Settled>,
 }
 
 /// A queue as this process works on it.
@@ -88,7 +96,7 @@ impl Engine {
         group: &Group,
         clock: Arc<dyn Clock>,
         options: RuntimeOptions,
-    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Settled>) {
+    ) -> (Arc<Self>, Inboxes) {
         let kinds = registry.kinds();
         let known = Known {
             names: kinds.iter().map(|kind| kind.name.to_owned()).collect(),
@@ -105,7 +113,8 @@ impl Engine {
             (kind.name.to_owned(), policy)
         });
         let line = |queue: &String| Line { queue: queue.clone(), wake: Notify::new(), backlog: false.into() };
-        let (settled, inbox) = mpsc::unbounded_channel();
+        let (settled, plain) = mpsc::unbounded_channel();
+        let (settled_in_workflows, in_workflows) = mpsc::unbounded_channel();
         let engine = Self {
             database: Database { pool, pooled: options.listen_on.is_some() },
             clock,
@@ -126,10 +135,11 @@ impl Engine {
             runs: Mutex::default(),
             unwritten: Mutex::default(),
             settled,
+            settled_in_workflows,
             known,
             options,
         };
-        (Arc::new(engine), inbox)
+        (Arc::new(engine), Inboxes { plain, in_workflows })
     }
 
     /// Who we are, until others give us up.
@@ -195,7 +205,7 @@ impl Engine {
         stop
     }
 
-    /// A run is over. The settler outlives every run, so the send can only fail when the process is being torn down.
+    /// A run is over. The settlers outlive every run, so the send can only fail when the process is being torn down.
     fn settle(&self, settled: Settled) {
         let mut runs = self.runs();
         self.unwritten().insert((settled.id, settled.lease));
@@ -203,7 +213,8 @@ impl Engine {
             runs.remove(&settled.id);
         }
         drop(runs);
-        if let Err(mpsc::error::SendError(settled)) = self.settled.send(settled) {
+        let inbox = if settled.place.is_some() { &self.settled_in_workflows } else { &self.settled };
+        if let Err(mpsc::error::SendError(settled)) = inbox.send(settled) {
             tracing::warn!(job = settled.id, "a run ended too late to be written down; its job will be rescued");
         }
     }

@@ -5,6 +5,7 @@
 
 use crate::{
     engine::Engine,
+    enqueue::Place,
     handler::RunLog,
     store::{Claimed, Settled, Verdict},
 };
@@ -49,6 +50,7 @@ pub(crate) struct Ticket {
     queue: String,
     kind: String,
     max_attempts: i16,
+    place: Option<Place>,
     begun: Option<Instant>,
     pub stop: Arc<Stop>,
     pub log: RunLog,
@@ -65,6 +67,7 @@ impl Ticket {
             queue: job.queue.clone(),
             kind: job.kind.clone(),
             max_attempts: job.max_attempts,
+            place: job.place(),
             begun: None,
             stop: engine.begin(job.id, job.lease),
             log: RunLog::default(),
@@ -97,6 +100,7 @@ impl Ticket {
             took,
             max_attempts: self.max_attempts,
             log: self.log.text(),
+            place: self.place.take(),
         });
     }
 }

@@ -1,5 +1,6 @@
 //! Taking the next jobs of a queue.
 
+use crate::enqueue::Place;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -35,6 +36,14 @@ pub(crate) struct Claimed {
     pub redact: Vec<String>,
     /// Seconds it stood in line.
     pub waited: f64,
+}
+
+impl Claimed {
+    /// Where in a workflow it stands.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let (workflow, step) = self.workflow_id.zip(self.step.clone())?;
+        Some(Place { workflow, step, child: self.child })
+    }
 }
 
 /// Leases up to `limit` jobs of `queue` to `worker`, in the order they are to run.

@@ -36,4 +36,4 @@ runs AS (
          class, fingerprint, error, log
   FROM ended
 )
-SELECT id AS "id!" FROM ended
+SELECT id AS "id!", lease AS "lease!", reason FROM ended

@@ -1,5 +1,6 @@
 //! What time brings about: see `pulse.sql`.
 
+use crate::workflow;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -15,6 +16,8 @@ pub(crate) struct Pulse {
     pub promoted: i64,
     /// Jobs that expired or were cancelled while they waited.
     pub ended: i64,
+    /// Whether time acts on workflows, too.
+    pub in_workflows: bool,
 }
 
 /// Lets time act on the tables, and looks for work in `queues` and for cancelled runs of `worker`.
@@ -24,5 +27,9 @@ pub(crate) async fn pulse(
     worker: Uuid,
     now: Option<DateTime<Utc>>,
 ) -> Result<Pulse, sqlx::Error> {
-    sqlx::query_file_as!(Pulse, "src/store/pulse.sql", now, queues, worker).fetch_one(c).await
+    let pulse = sqlx::query_file_as!(Pulse, "src/store/pulse.sql", now, queues, worker).fetch_one(&mut *c).await?;
+    if pulse.in_workflows {
+        workflow::tick(c, now).await?;
+    }
+    Ok(pulse)
 }

@@ -28,6 +28,7 @@ over AS (
         SELECT id FROM queue.jobs
         WHERE cancel_requested_at IS NOT NULL AND worker_id IS NULL
       )
+      AND workflow_id IS NULL -- those of workflows move their workflow, too
       AND state <> 'running'
     LIMIT 500
     FOR UPDATE SKIP LOCKED
@@ -61,4 +62,14 @@ SELECT
     SELECT id FROM queue.jobs WHERE worker_id = $3 AND cancel_requested_at IS NOT NULL
   ) AS "cancelled!",
   (SELECT count(*) FROM promoted) AS "promoted!",
-  (SELECT count(*) FROM over) AS "ended!"
+  (SELECT count(*) FROM over) AS "ended!",
+  EXISTS (SELECT FROM queue.steps WHERE state = 'waiting' AND wake_at <= coalesce($1, now()))
+    OR EXISTS (SELECT FROM queue.workflows WHERE state = 'undoing')
+    OR EXISTS (
+      SELECT FROM queue.jobs
+      WHERE expires_at <= coalesce($1, now()) AND expires_at IS NOT NULL AND state <> 'running' AND workflow_id IS NOT NULL
+    )
+    OR EXISTS (
+      SELECT FROM queue.jobs
+      WHERE cancel_requested_at IS NOT NULL AND worker_id IS NULL AND workflow_id IS NOT NULL
+    ) AS "in_workflows!"

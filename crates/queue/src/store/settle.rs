@@ -1,9 +1,14 @@
 //! Writing down how runs ended, many at a time: one statement for jobs that are finished, one for those that come back.
 
+use crate::{
+    enqueue::Place,
+    workflow::{self, Ended, How, Moves},
+};
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
-use sqlx::PgConnection;
-use std::time::Duration;
+use sqlx::{Connection, PgConnection};
+use std::{collections::HashMap, time::Duration};
 use uuid::Uuid;
 
 /// How a run ended.
@@ -15,12 +20,16 @@ pub(crate) struct Settled {
     pub took: Duration,
     pub max_attempts: i16,
     pub log: Option<String>,
+    /// Where in a workflow it stands.
+    pub place: Option<Place>,
 }
 
 /// What becomes of the job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Done,
+    Done {
+        output: Option<Value>,
+    },
     Cancelled {
         reason: Option<String>,
         fault: Option<Fault>,
@@ -45,7 +54,7 @@ impl Verdict {
     /// As `queue.attempts.outcome` and the metrics have it.
     pub(crate) fn outcome(&self) -> &'static str {
         match self {
-            Self::Done => "done",
+            Self::Done { .. } => "done",
             Self::Cancelled { .. } => "cancelled",
             Self::Dead(_) => "dead",
             Self::Retried { .. } => "retried",
@@ -59,12 +68,12 @@ impl Verdict {
         match self {
             Self::Dead(fault) | Self::Retried { fault, .. } | Self::Throttled { fault, .. } => Some(fault),
             Self::Cancelled { fault, .. } => fault.as_ref(),
-            Self::Done | Self::Snoozed(_) | Self::HandedBack { .. } => None,
+            Self::Done { .. } | Self::Snoozed(_) | Self::HandedBack { .. } => None,
         }
     }
 
     fn ends_job(&self) -> bool {
-        matches!(self, Self::Done | Self::Cancelled { .. } | Self::Dead(_))
+        matches!(self, Self::Done { .. } | Self::Cancelled { .. } | Self::Dead(_))
     }
 }
 
@@ -123,9 +132,13 @@ pub(crate) async fn settle(
     now: Option<DateTime<Utc>>,
 ) -> Result<Vec<i64>, sqlx::Error> {
     let (finished, returned): (Vec<&Settled>, Vec<&Settled>) = settled.iter().partition(|s| s.verdict.ends_job());
+    let (in_workflows, finished): (Vec<&Settled>, Vec<&Settled>) = finished.into_iter().partition(|s| s.place.is_some());
     let mut ours = Vec::with_capacity(settled.len());
     if !finished.is_empty() {
-        ours.extend(finish(c, &finished, release).await?);
+        ours.extend(finish(c, &finished, release).await?.into_iter().map(|ours| ours.id));
+    }
+    if !in_workflows.is_empty() {
+        ours.extend(finish_in_workflows(c, &in_workflows, release).await?);
     }
     if !returned.is_empty() {
         ours.extend(put_back(c, &returned, worker, release, now).await?);
@@ -133,7 +146,37 @@ pub(crate) async fn settle(
     Ok(ours)
 }
 
-async fn finish(c: &mut PgConnection, settled: &[&Settled], release: &str) -> Result<Vec<i64>, sqlx::Error> {
+/// Ends jobs and moves their workflows, in one transaction.
+async fn finish_in_workflows(c: &mut PgConnection, settled: &[&Settled], release: &str) -> Result<Vec<i64>, sqlx::Error> {
+    let places: Vec<_> =
+        settled.iter().filter_map(|s| Some((s.place.as_ref()?, matches!(s.verdict, Verdict::Done { .. })))).collect();
+    let mut tx = c.begin().await?;
+    workflow::lock_for(&mut tx, &places).await?;
+    let ours = finish(&mut tx, settled, release).await?;
+    let reasons: HashMap<_, _> = ours.iter().map(|ours| ((ours.id, ours.lease), ours.reason.as_deref())).collect();
+    let ended = settled.iter().filter_map(|s| {
+        let how = how(&s.verdict, *reasons.get(&(s.id, s.lease))?);
+        Some(Ended { place: s.place.clone()?, how })
+    });
+    workflow::advance(&mut tx, Moves::of(ended.collect())).await?;
+    tx.commit().await?;
+    Ok(ours.into_iter().map(|ours| ours.id).collect())
+}
+
+/// What the end of a job means to its workflow. A handler that cancels calls the workflow off; a person who cancels a job leaves
+/// a step that is not done.
+fn how(verdict: &Verdict, reason: Option<&str>) -> How {
+    match verdict {
+        Verdict::Done { output } => How::Done(output.clone()),
+        Verdict::Cancelled { reason: Some(reason), .. } => How::CalledOff(storable(reason)),
+        Verdict::Cancelled { .. } => {
+            How::Failed(reason.map_or_else(|| "cancelled".to_owned(), |why| format!("cancelled: {why}")))
+        }
+        other => How::Failed(other.fault().map_or_else(|| other.outcome().to_owned(), |fault| fault.summary.clone())),
+    }
+}
+
+async fn finish(c: &mut PgConnection, settled: &[&Settled], release: &str) -> Result<Vec<Ours>, sqlx::Error> {
     let state =
         |s: &&Settled| if let Verdict::Cancelled { .. } = s.verdict { "cancelled" } else { s.verdict.outcome() }.to_owned();
     let reason = |s: &&Settled| match &s.verdict {
@@ -156,7 +199,7 @@ async fn finish(c: &mut PgConnection, settled: &[&Settled], release: &str) -> Re
         &column(settled, |s| s.log.clone()) as _,
         release,
     );
-    Ok(ended.fetch_all(c).await?.into_iter().map(|ours| ours.id).collect())
+    ended.fetch_all(c).await
 }
 
 async fn put_back(
@@ -171,7 +214,7 @@ async fn put_back(
         _ => None,
     };
     let returned = sqlx::query_file_as!(
-        Ours,
+        Returned,
         "src/store/put_back.sql",
         &column(settled, |s| s.id),
         &column(settled, |s| s.lease),
@@ -189,12 +232,18 @@ async fn put_back(
         now,
         worker,
     );
-    Ok(returned.fetch_all(c).await?.into_iter().map(|ours| ours.id).collect())
+    Ok(returned.fetch_all(c).await?.into_iter().map(|returned| returned.id).collect())
 }
 
 /// A verdict that counted. A struct, because the compiler is told of the file only by `query_file_as!`: after an edit of the
 /// file, `query_file_scalar!` goes on with the statement of the last build.
 struct Ours {
+    id: i64,
+    lease: i32,
+    reason: Option<String>,
+}
+
+struct Returned {
     id: i64,
 }
 

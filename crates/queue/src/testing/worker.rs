@@ -4,6 +4,7 @@
 use crate::{
     clock::{self, Clock},
     engine::{judge, ticket::Why},
+    enqueue::Place,
     job::JobId,
     registry::Kind,
     store::{self, Known, Registration, Settled, Verdict},
@@ -41,6 +42,8 @@ pub struct Held {
     pub attempt: i16,
     /// How often it is tried.
     pub max_attempts: i16,
+    /// Where in a workflow it stands.
+    place: Option<Place>,
 }
 
 impl Worker {
@@ -75,6 +78,7 @@ impl Worker {
         let mut c = self.pool.acquire().await?;
         let claimed = store::claim(&mut c, queue, limit, &self.known, self.id, clock::given(&*self.clock)).await?;
         let held = |job: store::Claimed| Held {
+            place: job.place(),
             job: JobId(job.id),
             lease: job.lease,
             kind: job.kind,
@@ -116,6 +120,7 @@ impl Worker {
             took: Duration::ZERO,
             max_attempts: held.max_attempts,
             log: None,
+            place: held.place,
         };
         let settled: Vec<_> = verdicts.map(settled).collect();
         let mut c = self.pool.acquire().await?;

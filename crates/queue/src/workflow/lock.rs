@@ -1,0 +1,59 @@
+//! The locks of whoever moves workflows, always in this order: shards of fan-outs, outermost workflows, jobs. See the module's
+//! head for why that cannot deadlock.
+
+use crate::{enqueue::Place, workflow::release::SHARD};
+use sqlx::PgConnection;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Locks what the end of these jobs may move; `true` with those that are done. Call it before the jobs are ended, in the
+/// same transaction. Children of a fan-out that are done lock their shard, and more only when they may be its last.
+pub(crate) async fn lock_for(c: &mut PgConnection, ending: &[(&Place, bool)]) -> Result<(), sqlx::Error> {
+    let mut shards: BTreeMap<(i64, &str, i32), i32> = BTreeMap::new();
+    let mut workflows = BTreeSet::new();
+    for (place, is_done) in ending {
+        match place.child {
+            Some(child) if child >= 0 && *is_done => {
+                *shards.entry((place.workflow, &place.step, child / SHARD)).or_default() += 1
+            }
+            _ => drop(workflows.insert(place.workflow)),
+        }
+    }
+    if !shards.is_empty() {
+        let last = sqlx::query!(
+            "
+            SELECT s.workflow_id, s.remaining, e.ended AS \"ended!\"
+            FROM unnest($1::bigint[], $2::text[], $3::integer[], $4::integer[]) AS e (workflow_id, step, shard, ended)
+            JOIN queue.fan_out_shards s ON s.workflow_id = e.workflow_id AND s.step = e.step AND s.shard = e.shard
+            ORDER BY s.workflow_id, s.step, s.shard
+            FOR NO KEY UPDATE OF s
+            ",
+            &shards.keys().map(|key| key.0).collect::<Vec<_>>(),
+            &shards.keys().map(|key| key.1.to_owned()).collect::<Vec<_>>(),
+            &shards.keys().map(|key| key.2).collect::<Vec<_>>(),
+            &shards.values().copied().collect::<Vec<_>>(),
+        )
+        .fetch_all(&mut *c)
+        .await?;
+        workflows.extend(last.into_iter().filter(|shard| shard.remaining <= shard.ended).map(|shard| shard.workflow_id));
+    }
+    lock_roots(c, &workflows.into_iter().collect::<Vec<_>>()).await.map(drop)
+}
+
+/// Locks the outermost workflows of these, and names them.
+pub(crate) async fn lock_roots(c: &mut PgConnection, workflows: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
+    if workflows.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query_scalar!(
+        "
+        SELECT id
+        FROM queue.workflows
+        WHERE id IN (SELECT root_id FROM queue.workflows WHERE id = ANY ($1))
+        ORDER BY id
+        FOR NO KEY UPDATE
+        ",
+        workflows,
+    )
+    .fetch_all(c)
+    .await
+}
