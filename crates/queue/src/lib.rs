@@ -10,6 +10,7 @@ pub mod clock;
 mod engine;
 mod enqueue;
 pub mod groups;
+mod handle;
 mod handler;
 mod job;
 mod limits;
@@ -27,6 +28,7 @@ pub mod workflow;
 
 pub use backoff::Backoff;
 pub use enqueue::{EnqueueError, Enqueued, enqueue, enqueue_many, enqueue_with};
+pub use handle::Handle;
 pub use handler::{Context, Failure, Outcome, Result};
 pub use job::{Job, JobId, Subject};
 pub use migrate::{migrate, migrator};

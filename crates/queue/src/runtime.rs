@@ -12,6 +12,7 @@ use crate::{
         ticket::Why,
     },
     groups::Group,
+    handle::Handle,
     registry::Registry,
 };
 use apalis::prelude::{Monitor, WorkerBuilder};
@@ -89,12 +90,20 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         Self { engine, inboxes, bench: Arc::new(Bench { registry, state, clock, pool, grace }) }
     }
 
+    /// What the program keeps to steer the worker while it runs.
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.engine))
+    }
+
     /// Works until `shutdown`, then hands back what is unfinished, within a second when the database answers. It never gives
     /// up by itself: no outage of the database ends it.
     pub async fn run(self, shutdown: CancellationToken) {
         let Self { engine, inboxes, bench } = self;
         let judging_from = tokio::select! {
-            from = heart::register(&engine) => from,
+            from = async {
+                heart::install_limits(&engine).await;
+                heart::register(&engine).await
+            } => from,
             () = shutdown.cancelled() => return,
         };
         tracing::info!(worker = %engine.worker(), group = engine.registration.group, queues = ?engine.registration.queues, "working");

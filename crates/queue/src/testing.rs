@@ -8,7 +8,7 @@ pub use worker::{Held, Worker};
 use crate::{
     admin::{JobFilter, JobRow, JobState, list},
     clock::{self, Clock},
-    engine::{dispatch::Bench, judge},
+    engine::{dispatch::Bench, judge, turns::Turns},
     handler::{Context, RunLog},
     job::{Job, JobId},
     registry::Registry,
@@ -157,7 +157,7 @@ pub async fn drain<S: Send + Sync + 'static>(
     Ok(drained)
 }
 
-/// The next job in any queue: the most urgent of the first queue that has one.
+/// The next job in any queue: the most urgent of the first queue that has one; those under a limit come after the others.
 async fn next_due(pool: &PgPool, known: &Known, worker: Uuid, clock: &dyn Clock) -> Result<Option<store::Claimed>, sqlx::Error> {
     let mut c = pool.acquire().await?;
     let now = clock::given(clock);
@@ -167,8 +167,12 @@ async fn next_due(pool: &PgPool, known: &Known, worker: Uuid, clock: &dyn Clock)
         .fetch_all(&mut *c)
         .await?;
     for queue in queues {
-        if let Some(job) = store::claim(&mut c, &queue, 1, known, worker, now).await?.pop() {
-            return Ok(Some(job));
+        let ask = store::Ask { queue: &queue, known, worker, now, capped: true };
+        let mut turns = Turns::default();
+        while turns.has_more() {
+            if let Some(job) = turns.claim(&mut c, &ask, 1).await?.pop() {
+                return Ok(Some(job));
+            }
         }
     }
     Ok(None)
@@ -220,7 +224,8 @@ pub async fn assert_nothing_left(c: &mut PgConnection, expected: &[&str]) {
 /// # Errors
 /// When the database refuses.
 pub async fn unfinished(c: &mut PgConnection) -> Result<Vec<JobRow>, sqlx::Error> {
-    let states = [JobState::Scheduled, JobState::Available, JobState::Running, JobState::Dead, JobState::Quarantined];
+    let states =
+        [JobState::Scheduled, JobState::Available, JobState::Held, JobState::Running, JobState::Dead, JobState::Quarantined];
     list(c, &JobFilter { states: states.into(), limit: 1_000, ..JobFilter::default() }).await
 }
 

@@ -119,7 +119,7 @@ pub async fn retry(c: &mut PgConnection, id: JobId) -> Result<(), ActError> {
                 .await?;
         if due.rows_affected() == 0 {
             match state_of(&mut tx, id).await? {
-                Some(JobState::Available) => {}
+                Some(JobState::Available | JobState::Held) => {}
                 _ => return Err(refusal(&mut tx, id).await?),
             }
         }

@@ -23,7 +23,10 @@ pub use alerts::{Alert, AlertKind, alert_after, alerts};
 pub use errors::{ErrorGroup, errors};
 pub use jobs::{AttemptRow, JobDetail, JobRow, JobState, Progress, Serving, attempts, find, serving};
 pub use overview::{KindCount, Overview, QueueRow, StateCount, overview};
-pub use queues::{pause, resume};
+pub use queues::{
+    BucketRow, Draining, PausedKind, buckets, drain, drain_kind, draining, draining_kind, open_bucket, pause, pause_kind,
+    paused_kinds, resume, resume_kind,
+};
 pub use relatives::{Relation, Relative, Relatives, relatives};
 pub use search::{ArgIs, Found, JobFilter, list, search};
 pub use workers::{WorkerRow, quiet, workers};

@@ -5,7 +5,8 @@
 
 use crate::{
     engine::{Engine, Patience},
-    store,
+    limits::{self, Limits},
+    store::{self, Registration},
 };
 use futures::FutureExt;
 use std::{
@@ -25,7 +26,11 @@ pub(crate) async fn register(engine: &Arc<Engine>) -> Instant {
     loop {
         let own = Arc::clone(engine);
         let announced = store::run(&engine.database, move |c| {
-            async move { store::register(c, own.worker(), &own.registration).await }.boxed()
+            async move {
+                let capacity = i32::try_from(own.slots.number()).unwrap_or(i32::MAX);
+                store::register(c, own.worker(), &Registration { capacity, ..own.registration.clone() }).await
+            }
+            .boxed()
         });
         match announced.await {
             Ok(()) => return judging_from,
@@ -34,6 +39,20 @@ pub(crate) async fn register(engine: &Arc<Engine>) -> Instant {
         judging_from = Instant::now() + engine.options.lease;
         patience.wait().await;
     }
+}
+
+/// Makes the operator's limits hold before the first claim.
+pub(crate) async fn install_limits(engine: &Arc<Engine>) {
+    let mut patience = Patience::new();
+    while let Err(error) = apply_limits(engine, Arc::clone(&engine.limits)).await {
+        tracing::warn!(%error, "the limits cannot be installed; trying again");
+        patience.wait().await;
+    }
+}
+
+/// Makes `limits` hold from now on.
+pub(crate) async fn apply_limits(engine: &Engine, limits: Arc<Limits>) -> Result<(), sqlx::Error> {
+    store::run(&engine.database, move |c| async move { limits::install(c, &limits).await }.boxed()).await
 }
 
 /// Beats until `closing`, then says goodbye.

@@ -1,6 +1,7 @@
 //! The engine of one worker process: a few loops around shared bookkeeping, each of which heals itself.
 //!
-//! [`claimer`] leases jobs, one loop per queue, and hands them to apalis ([`source`]), which runs them through [`dispatch`];
+//! [`claimer`] leases jobs, one loop per queue and as many as there are [`slots`] free, by [`turns`] those under a limit and
+//! the others, and hands them to apalis ([`source`]), which runs them through [`dispatch`];
 //! how a run ended is [`judge`]d and written down in batches ([`settler`]). [`heart`] keeps the process's lease and rescues
 //! jobs of processes that died, [`pulse`] lets time act, [`listener`] hears that there is work.
 
@@ -11,25 +12,29 @@ pub(crate) mod judge;
 pub(crate) mod listener;
 pub(crate) mod pulse;
 pub(crate) mod settler;
+pub(crate) mod slots;
 pub(crate) mod source;
 pub(crate) mod ticket;
+pub(crate) mod turns;
 
 use crate::{
     backoff::Backoff,
     clock::Clock,
     groups::Group,
-    registry::Registry,
+    limits::Limits,
+    registry::{Kind, Registry},
     runtime::RuntimeOptions,
     store::{Database, Known, Registration, Settled},
 };
+use slots::Slots;
 use sqlx::PgPool;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, atomic::AtomicBool},
     time::Duration,
 };
 use ticket::{Stop, Why};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -40,10 +45,15 @@ pub(crate) struct Engine {
     pub options: RuntimeOptions,
     pub registration: Registration,
     pub known: Known,
-    policies: HashMap<String, Policy>,
+    kinds: Vec<Kind>,
+    policies: RwLock<HashMap<String, Policy>>,
+    /// What the operator allowed when the process started.
+    pub limits: Arc<Limits>,
     pub lines: Vec<Line>,
     /// One permit per job this process may hold at once.
-    pub slots: Arc<Semaphore>,
+    pub slots: Arc<Slots>,
+    /// No new claims while anybody wants that.
+    pub quiet: watch::Sender<Quiet>,
     /// No new claims from here on.
     pub stopping: CancellationToken,
     /// Asks for a pulse at once: jobs just finished may have enqueued others.
@@ -68,7 +78,20 @@ pub(crate) struct Line {
     pub queue: String,
     pub wake: Notify,
     /// Whether its last claim came back full: there is more than we could take.
-    pub backlog: std::sync::atomic::AtomicBool,
+    pub backlog: AtomicBool,
+    /// Whether the pulse found jobs under a limit since the last claim.
+    pub limited: AtomicBool,
+    /// Whether the queue has a limit over all processes.
+    pub capped: AtomicBool,
+}
+
+/// Who wants this process to take no new jobs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Quiet {
+    /// The program itself, by its [`Handle`](crate::Handle).
+    pub by_handle: bool,
+    /// An administrator, by the worker's row.
+    pub by_admin: bool,
 }
 
 /// What holds for jobs of a kind in this process.
@@ -102,17 +125,13 @@ impl Engine {
             names: kinds.iter().map(|kind| kind.name.to_owned()).collect(),
             versions: kinds.iter().map(|kind| kind.version).collect(),
         };
-        let policies = kinds.iter().map(|kind| {
-            let wish = group.kinds.get(kind.name).cloned().unwrap_or_default();
-            let policy = Policy {
-                code_attempts: kind.max_attempts,
-                max_attempts: wish.max_attempts.unwrap_or(kind.max_attempts),
-                timeout: wish.timeout.unwrap_or(kind.timeout),
-                backoff: wish.backoff.unwrap_or(kind.backoff),
-            };
-            (kind.name.to_owned(), policy)
-        });
-        let line = |queue: &String| Line { queue: queue.clone(), wake: Notify::new(), backlog: false.into() };
+        let line = |queue: &String| Line {
+            queue: queue.clone(),
+            wake: Notify::new(),
+            backlog: AtomicBool::new(false),
+            limited: AtomicBool::new(false),
+            capped: AtomicBool::new(false),
+        };
         let (settled, plain) = mpsc::unbounded_channel();
         let (settled_in_workflows, in_workflows) = mpsc::unbounded_channel();
         let engine = Self {
@@ -126,9 +145,12 @@ impl Engine {
                 kinds: known.names.clone(),
                 capacity: i32::try_from(group.concurrency).unwrap_or(i32::MAX),
             },
-            policies: policies.collect(),
+            policies: RwLock::new(policies(&kinds, group)),
+            limits: Arc::clone(&group.limits),
+            kinds,
             lines: group.queues.iter().map(line).collect(),
-            slots: Arc::new(Semaphore::new(group.concurrency)),
+            slots: Slots::new(group.concurrency),
+            quiet: watch::Sender::new(Quiet::default()),
             stopping: CancellationToken::new(),
             nudge: Notify::new(),
             worker: RwLock::new(Uuid::new_v4()),
@@ -153,9 +175,14 @@ impl Engine {
         self.stop_runs(&Why::Lost);
     }
 
+    /// Runs that begin from now on go by what `group` says about their kinds.
+    pub(crate) fn adopt_policies(&self, group: &Group) {
+        *self.policies.write().unwrap_or_else(PoisonError::into_inner) = policies(&self.kinds, group);
+    }
+
     pub(crate) fn policy(&self, kind: &str) -> Policy {
         let unknown = Policy { code_attempts: 0, max_attempts: 1, timeout: Duration::from_secs(600), backoff: Backoff::DEFAULT };
-        self.policies.get(kind).copied().unwrap_or(unknown)
+        self.policies.read().unwrap_or_else(PoisonError::into_inner).get(kind).copied().unwrap_or(unknown)
     }
 
     /// Jobs in hand.
@@ -218,6 +245,19 @@ impl Engine {
             tracing::warn!(job = settled.id, "a run ended too late to be written down; its job will be rescued");
         }
     }
+}
+
+fn policies(kinds: &[Kind], group: &Group) -> HashMap<String, Policy> {
+    let policy = |kind: &Kind| {
+        let wish = group.kinds.get(kind.name).cloned().unwrap_or_default();
+        Policy {
+            code_attempts: kind.max_attempts,
+            max_attempts: wish.max_attempts.unwrap_or(kind.max_attempts),
+            timeout: wish.timeout.unwrap_or(kind.timeout),
+            backoff: wish.backoff.unwrap_or(kind.backoff),
+        }
+    };
+    kinds.iter().map(|kind| (kind.name.to_owned(), policy(kind))).collect()
 }
 
 /// Waits longer after each failure in a row: 50 ms, 100 ms … at most two seconds, so that every loop is back within

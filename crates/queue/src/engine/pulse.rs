@@ -8,7 +8,10 @@ use crate::{
     store::{self, Pulse},
 };
 use futures::FutureExt;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 use tokio::time::sleep;
 
 /// However often it is nudged.
@@ -56,8 +59,18 @@ async fn beat(engine: &Arc<Engine>) -> Result<Pulse, sqlx::Error> {
 }
 
 fn heed(engine: &Engine, pulse: &Pulse) {
-    for line in engine.lines.iter().filter(|line| pulse.busy.contains(&line.queue)) {
-        line.wake.notify_one();
+    engine.quiet.send_if_modified(|quiet| std::mem::replace(&mut quiet.by_admin, pulse.quiet) != pulse.quiet);
+    for line in &engine.lines {
+        line.capped.store(pulse.capped.contains(&line.queue), Relaxed);
+        if pulse.limited.contains(&line.queue) {
+            line.limited.store(true, Relaxed);
+        }
+        if pulse.busy.contains(&line.queue) {
+            line.wake.notify_one();
+        }
+    }
+    if pulse.moved > 0 {
+        engine.nudge.notify_one(); // there may be more of them
     }
     for &job in &pulse.cancelled {
         engine.stop_run(job, &Why::Cancelled);

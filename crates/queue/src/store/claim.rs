@@ -1,4 +1,4 @@
-//! Taking the next jobs of a queue.
+//! Taking the next jobs of a queue: those under no limit of their own. See `claim_lanes` for the others.
 
 use crate::enqueue::Place;
 use chrono::{DateTime, Utc};
@@ -33,6 +33,8 @@ pub(crate) struct Claimed {
     pub child: Option<i32>,
     /// The bucket its run drew from.
     pub rate_key: Option<String>,
+    /// The lane it stood in.
+    pub lane: Option<String>,
     pub redact: Vec<String>,
     /// Seconds it stood in line.
     pub waited: f64,
@@ -46,27 +48,54 @@ impl Claimed {
     }
 }
 
-/// Leases up to `limit` jobs of `queue` to `worker`, in the order they are to run.
-pub(crate) async fn claim(
-    c: &mut PgConnection,
-    queue: &str,
-    limit: usize,
-    known: &Known,
-    worker: Uuid,
-    now: Option<DateTime<Utc>>,
-) -> Result<Vec<Claimed>, sqlx::Error> {
+/// Who asks for jobs of which queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask<'a> {
+    pub queue: &'a str,
+    pub known: &'a Known,
+    pub worker: Uuid,
+    pub now: Option<DateTime<Utc>>,
+    /// Whether the queue has a limit over all processes, and the caller holds its lock; see [`room`].
+    pub capped: bool,
+}
+
+/// Leases up to `limit` jobs under no limit of their own, in the order they are to run.
+pub(crate) async fn claim(c: &mut PgConnection, ask: &Ask<'_>, limit: usize) -> Result<Vec<Claimed>, sqlx::Error> {
     let mut claimed = sqlx::query_file_as!(
         Claimed,
         "src/store/claim.sql",
-        queue,
+        ask.queue,
         i64::try_from(limit).unwrap_or(i64::MAX),
-        &known.names,
-        &known.versions,
-        worker,
-        now,
+        &ask.known.names,
+        &ask.known.versions,
+        ask.worker,
+        ask.now,
+        ask.capped,
     )
     .fetch_all(c)
     .await?;
     claimed.sort_by_key(|job| (std::cmp::Reverse(job.priority), job.run_at, job.id)); // RETURNING promises no order
     Ok(claimed)
+}
+
+/// How many more jobs of a queue with a limit over all processes may run. Locks the queue until the transaction ends, and
+/// counts with a snapshot taken after that.
+pub(crate) async fn room(tx: &mut PgConnection, queue: &str) -> Result<usize, sqlx::Error> {
+    sqlx::query!(
+        "SELECT set_config('idle_in_transaction_session_timeout', '5s', true),
+                pg_advisory_xact_lock(hashtextextended('queue.queue ' || $1, 0))",
+        queue,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let room = sqlx::query_scalar!(
+        "SELECT max_running - (SELECT count(*) FROM queue.jobs WHERE queue = $1 AND state = 'running')
+         FROM queue.queues
+         WHERE name = $1",
+        queue,
+    )
+    .fetch_optional(tx)
+    .await?
+    .flatten();
+    Ok(room.map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(0)))
 }

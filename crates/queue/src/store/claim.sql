@@ -1,4 +1,6 @@
--- One round trip, one commit: the next jobs of a queue that this worker understands, leased to it.
+-- One round trip, one commit: the next jobs of a queue that this worker understands, leased to it. Those under no limit of
+-- their own: jobs with a lane go by `claim_lanes.sql`. `jobs_claim` holds the line in its order, without them. A queue with a
+-- limit over all processes is left alone unless the caller holds its lock.
 WITH next AS MATERIALIZED (
   SELECT id
   FROM queue.jobs
@@ -6,8 +8,9 @@ WITH next AS MATERIALIZED (
     AND state = 'available'
     AND lane IS NULL
     AND version <= ($4::smallint[])[array_position($3::text[], kind)] -- NULL, hence false, for a kind it does not know
+    AND kind <> ALL (ARRAY(SELECT kind FROM queue.paused_kinds))
     AND (expires_at IS NULL OR expires_at > coalesce($6::timestamptz, now()))
-    AND NOT EXISTS (SELECT FROM queue.queues WHERE name = $1 AND paused_at IS NOT NULL)
+    AND NOT EXISTS (SELECT FROM queue.queues WHERE name = $1 AND (paused_at IS NOT NULL OR (max_running IS NOT NULL AND NOT $7)))
   ORDER BY priority DESC, run_at, id
   LIMIT $2
   FOR UPDATE SKIP LOCKED
@@ -21,5 +24,5 @@ SET state = 'running',
 FROM next
 WHERE j.id = next.id
 RETURNING j.id, j.lease, j.queue, j.kind, j.version, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.trace, j.actor,
-          j.workflow_id, j.step, j.child, j.rate_key, j.redact,
+          j.workflow_id, j.step, j.child, j.rate_key, j.lane, j.redact,
           extract(epoch FROM greatest(now() - greatest(j.run_at, j.created_at), interval '0'))::float8 AS "waited!"

@@ -2,18 +2,20 @@
 //! and each release, so that a worker which lost a job, and does not know it yet, changes nothing any more (JOB-02).
 
 mod claim;
+mod claim_lanes;
 mod pulse;
 mod rescue;
 mod settle;
 mod unheard;
 mod worker;
 
-pub(crate) use claim::{Claimed, Known, claim};
+pub(crate) use claim::{Ask, Claimed, Known, claim, room};
+pub(crate) use claim_lanes::claim_lanes;
 pub(crate) use pulse::{Pulse, pulse};
 pub(crate) use rescue::rescue;
 pub(crate) use settle::{Fault, Settled, Verdict, settle};
 pub(crate) use unheard::hand_back_unheard;
-pub(crate) use worker::{Registration, backlog, beat, depart, mark_lost, register, upkeep};
+pub(crate) use worker::{Registration, backlog, beat, depart, mark_lost, register, resize, upkeep};
 
 use futures::{FutureExt, future::BoxFuture};
 use sqlx::{Connection, PgConnection, PgPool};

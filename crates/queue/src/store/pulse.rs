@@ -10,6 +10,14 @@ use uuid::Uuid;
 pub(crate) struct Pulse {
     /// Queues with work, among those asked about.
     pub busy: Vec<String>,
+    /// Those of them with jobs under a limit.
+    pub limited: Vec<String>,
+    /// Queues with a limit over all processes.
+    pub capped: Vec<String>,
+    /// Whether somebody asked this worker to take no new jobs.
+    pub quiet: bool,
+    /// Jobs held because their kind is paused, or let go because it is no longer.
+    pub moved: i64,
     /// Runs of this worker that somebody cancelled.
     pub cancelled: Vec<i64>,
     /// Jobs that became due.

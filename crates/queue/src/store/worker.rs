@@ -66,6 +66,11 @@ pub(crate) async fn mark_lost(c: &mut PgConnection, lease: Duration) -> Result<V
     .await
 }
 
+/// Says that the worker can hold `capacity` jobs from now on.
+pub(crate) async fn resize(c: &mut PgConnection, id: Uuid, capacity: i32) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE queue.workers SET capacity = $2 WHERE id = $1", id, capacity).execute(c).await.map(drop)
+}
+
 /// Says goodbye.
 pub(crate) async fn depart(c: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE queue.workers SET stopped_at = now(), busy = 0 WHERE id = $1", id).execute(c).await.map(drop)

@@ -7,7 +7,7 @@ use crate::{
     enqueue::Place,
     job::JobId,
     registry::Kind,
-    store::{self, Known, Registration, Settled, Verdict},
+    store::{self, Ask, Known, Registration, Settled, Verdict},
 };
 use sqlx::PgPool;
 use std::{
@@ -70,13 +70,14 @@ impl Worker {
         Ok(Self { id, pool, kinds, known, clock, told_to_stop: BTreeSet::new() })
     }
 
-    /// Claims up to `limit` jobs of `queue`, in the order they are to run.
+    /// Claims up to `limit` jobs of `queue` under no limit of their own, in the order they are to run.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn claim(&mut self, queue: &str, limit: usize) -> Result<Vec<Held>, sqlx::Error> {
         let mut c = self.pool.acquire().await?;
-        let claimed = store::claim(&mut c, queue, limit, &self.known, self.id, clock::given(&*self.clock)).await?;
+        let ask = Ask { queue, known: &self.known, worker: self.id, now: clock::given(&*self.clock), capped: false };
+        let claimed = store::claim(&mut c, &ask, limit).await?;
         let held = |job: store::Claimed| Held {
             place: job.place(),
             job: JobId(job.id),
