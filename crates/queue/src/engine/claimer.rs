@@ -55,6 +55,7 @@ pub(crate) async fn run(engine: Arc<Engine>, line: usize, out: UnboundedSender<W
 
 /// At least one slot, and this line's share of those that are free; nothing when the process stops.
 async fn free_slots(engine: &Engine, line: &Line) -> Option<OwnedSemaphorePermit> {
+    engine.until_active().await?;
     let mut slots = tokio::select! {
         biased;
         () = engine.stopping.cancelled() => return None,

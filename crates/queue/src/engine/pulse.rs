@@ -56,6 +56,7 @@ async fn beat(engine: &Arc<Engine>) -> Result<Pulse, sqlx::Error> {
 }
 
 fn heed(engine: &Engine, pulse: &Pulse) {
+    engine.set_quiet(pulse.quiet);
     for line in engine.lines.iter().filter(|line| pulse.busy.contains(&line.queue)) {
         line.wake.notify_one();
     }

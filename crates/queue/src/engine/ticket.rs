@@ -49,6 +49,7 @@ pub(crate) struct Ticket {
     queue: String,
     kind: String,
     max_attempts: i16,
+    waited: f64,
     begun: Option<Instant>,
     pub stop: Arc<Stop>,
     pub log: RunLog,
@@ -58,6 +59,7 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     pub(crate) fn new(engine: &Arc<Engine>, job: &Claimed, slot: OwnedSemaphorePermit) -> Self {
+        let log = RunLog::of(job);
         Self {
             engine: Arc::clone(engine),
             job: job.id,
@@ -65,9 +67,10 @@ impl Ticket {
             queue: job.queue.clone(),
             kind: job.kind.clone(),
             max_attempts: job.max_attempts,
+            waited: job.waited,
             begun: None,
-            stop: engine.begin(job.id, job.lease),
-            log: RunLog::default(),
+            stop: engine.begin(job.id, job.lease, &log),
+            log,
             settled: false,
             _slot: slot,
         }
@@ -93,6 +96,9 @@ impl Ticket {
         self.engine.settle(Settled {
             id: self.job,
             lease: self.lease,
+            queue: self.queue.clone(),
+            kind: self.kind.clone(),
+            waited: self.waited,
             verdict,
             took,
             max_attempts: self.max_attempts,

@@ -11,6 +11,8 @@ pub(crate) struct Pulse {
     pub busy: Vec<String>,
     /// Runs of this worker that somebody cancelled.
     pub cancelled: Vec<i64>,
+    /// Whether this worker is to take no new jobs.
+    pub quiet: bool,
     /// Jobs that became due.
     pub promoted: i64,
     /// Jobs that expired or were cancelled while they waited.

@@ -60,5 +60,6 @@ SELECT
   ARRAY(
     SELECT id FROM queue.jobs WHERE worker_id = $3 AND cancel_requested_at IS NOT NULL
   ) AS "cancelled!",
+  EXISTS (SELECT FROM queue.workers WHERE id = $3 AND quiet_at IS NOT NULL) AS "quiet!",
   (SELECT count(*) FROM promoted) AS "promoted!",
   (SELECT count(*) FROM over) AS "ended!"
