@@ -41,6 +41,7 @@ pub type Context = mywork_queue::Context<Services>;
 pub fn registry() -> Registry<Services> {
     let mut registry = Registry::new();
     analytics::register(&mut registry);
+    mywork_queue::admin::bulk::register(&mut registry);
     catalog::register(&mut registry);
     identity::register(&mut registry);
     notifications::register(&mut registry);

@@ -3,7 +3,7 @@
 //! A handler is `async fn run(job: Fulfil, cx: Context<S>) -> mywork_queue::Result`. It may run twice for the same job, so its
 //! effects carry idempotency keys. `?` on any error means: try again later, with backoff.
 
-use crate::{clock::Clock, enqueue::Place, job::JobId, progress};
+use crate::{admin::redaction::Redactor, clock::Clock, enqueue::Place, job::JobId, progress, store::Claimed};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgPool;
@@ -90,6 +90,17 @@ impl Failure {
         self
     }
 
+    /// The same failure in words that give none of the job's secrets away.
+    pub(crate) fn redacted(self, redactor: &Redactor) -> Self {
+        if redactor.is_idle() {
+            return self;
+        }
+        let mut links: Vec<String> = self.error.chain().map(|link| redactor.text(link.to_string()).into_owned()).collect();
+        let root = anyhow::Error::msg(links.pop().unwrap_or_default());
+        let error = links.into_iter().rev().fold(root, anyhow::Error::context);
+        Self { error, ..self }
+    }
+
     pub(crate) fn of_class(class: &'static str, then: Then, message: String) -> Self {
         Self { then, class, error: anyhow::Error::msg(message) }
     }
@@ -170,29 +181,46 @@ impl<S> Context<S> {
     /// Tells whoever watches that `done` of `total` is done. A failure to tell is logged and otherwise ignored.
     pub async fn progress(&self, done: u64, total: u64, message: impl Into<String>) {
         let Some(pool) = &self.pool else { return };
-        if let Err(error) = progress::report(pool, self.job, done, total, message.into()).await {
+        if let Err(error) =
+            progress::report(pool, self.job, done, total, self.log.redactor.text(message.into()).into_owned()).await
+        {
             tracing::warn!(job = %self.job, %error, "progress could not be reported");
         }
     }
 }
 
-/// Log lines of one run, at most 64 KB.
+/// Log lines of one run, at most 64 KB, without the job's secrets.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RunLog(Arc<Mutex<Lines>>);
+pub(crate) struct RunLog {
+    lines: Arc<Mutex<Lines>>,
+    redactor: Redactor,
+}
 
 #[derive(Debug, Default)]
 struct Lines {
     text: String,
     dropped: usize,
+    /// So many bytes of the text have been shown to whoever watches.
+    shown: usize,
 }
 
 impl RunLog {
     const LIMIT: usize = 64 * 1024;
     const ROOM_FOR_NOTICE: usize = 64;
 
+    /// For a run of `job`.
+    pub(crate) fn of(job: &Claimed) -> Self {
+        Self { redactor: Redactor::new(&job.args, &job.redact), ..Self::default() }
+    }
+
+    /// What takes the job's secrets out of whatever its run says.
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
     fn push(&self, at: chrono::DateTime<chrono::Utc>, line: &str) {
-        let line = format!("{} {}\n", at.format("%H:%M:%S%.3f"), line.replace('\0', "\u{fffd}"));
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = format!("{} {}\n", at.format("%H:%M:%S%.3f"), self.redactor.text(line).replace('\0', "\u{fffd}"));
+        let mut lines = self.lines();
         if lines.dropped > 0 || lines.text.len() + line.len() > Self::LIMIT - Self::ROOM_FOR_NOTICE {
             lines.dropped += 1;
         } else {
@@ -202,12 +230,27 @@ impl RunLog {
 
     /// Everything logged, or nothing when nothing was.
     pub(crate) fn text(&self) -> Option<String> {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.lines();
         match (lines.text.is_empty(), lines.dropped) {
             (true, 0) => None,
             (_, 0) => Some(lines.text.clone()),
             (_, dropped) => Some(format!("{}… {dropped} more lines\n", lines.text)),
         }
+    }
+
+    /// Everything logged so far, when there is more than has been shown.
+    pub(crate) fn unshown(&self) -> Option<String> {
+        let lines = self.lines();
+        (lines.text.len() > lines.shown).then(|| lines.text.clone())
+    }
+
+    /// The first `bytes` have been shown.
+    pub(crate) fn is_shown_to(&self, bytes: usize) {
+        self.lines().shown = bytes;
+    }
+
+    fn lines(&self) -> std::sync::MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,8 +7,9 @@ use crate::{
         dispatch::Bench,
         heart,
         judge::Failed,
-        listener, pulse, settler,
+        listener, logs, pulse, settler,
         source::{Source, Work},
+        tally,
         ticket::Why,
     },
     groups::Group,
@@ -115,6 +116,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         let mut loops = JoinSet::new();
         loops.spawn(pulse::run(Arc::clone(&engine)));
         loops.spawn(listener::run(Arc::clone(&engine)));
+        loops.spawn(logs::run(Arc::clone(&engine)));
+        loops.spawn(tally::run(Arc::clone(&engine)));
 
         let mut monitor = Monitor::new().should_restart(|_, _| true);
         for line in 0..engine.lines.len() {
@@ -148,6 +151,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
                 tracing::error!("the database does not answer; what could not be written down will be rescued");
             }
         }
+        drop(timeout(PATIENCE, tally::flush(&engine)).await); // the last runs, for the charts
         tracing::info!("stopped");
     }
 }

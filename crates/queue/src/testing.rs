@@ -133,25 +133,21 @@ pub async fn drain<S: Send + Sync + 'static>(
         kinds: known.names.clone(),
         capacity: 1,
     };
-    store::register(&mut *pool.acquire().await?, worker, &about).await?;
+    store::register(&mut *pool.acquire().await?, worker, &about, false).await?;
 
     let mut drained = Drained::default();
     while let Some(job) = next_due(pool, &known, worker, &*clock).await? {
         let Some(kind) = registry.kind(&job.kind) else { break };
         let (id, lease, name, attempt, limit) = (job.id, job.lease, job.kind.clone(), job.attempt, job.max_attempts);
-        let place = job.place();
-        let (log, began) = (RunLog::default(), Instant::now());
+        let (queue, waited, place) = (job.queue.clone(), job.waited, job.place());
+        let (log, began) = (RunLog::of(&job), Instant::now());
         let answer = bench.run(job, kind.timeout, CancellationToken::new(), log.clone()).await;
         let error = answer.as_ref().err().map(|failure| format!("{failure:#}"));
         let verdict = judge::verdict(answer, &name, attempt, limit, kind.backoff, None);
-        drained.runs.push(DrainedRun { job: JobId(id), kind: name, outcome: verdict.outcome(), error });
-        write(
-            pool,
-            Settled { id, lease, verdict, took: began.elapsed(), max_attempts: limit, log: log.text(), place },
-            worker,
-            &*clock,
-        )
-        .await?;
+        drained.runs.push(DrainedRun { job: JobId(id), kind: name.clone(), outcome: verdict.outcome(), error });
+        let (took, log) = (began.elapsed(), log.text());
+        let settled = Settled { id, lease, queue, kind: name, waited, verdict, took, max_attempts: limit, log, place };
+        write(pool, settled, worker, &*clock).await?;
     }
     store::depart(&mut *pool.acquire().await?, worker).await?;
     Ok(drained)
@@ -161,7 +157,7 @@ pub async fn drain<S: Send + Sync + 'static>(
 async fn next_due(pool: &PgPool, known: &Known, worker: Uuid, clock: &dyn Clock) -> Result<Option<store::Claimed>, sqlx::Error> {
     let mut c = pool.acquire().await?;
     let now = clock::given(clock);
-    store::beat(&mut c, worker, 0).await?;
+    store::beat(&mut c, worker, 0, None).await?;
     store::pulse(&mut c, &[], worker, now).await?;
     let queues = sqlx::query_scalar!("SELECT DISTINCT queue FROM queue.jobs WHERE state = 'available' ORDER BY queue")
         .fetch_all(&mut *c)

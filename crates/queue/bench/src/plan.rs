@@ -63,8 +63,8 @@ impl Plan {
                 singles: 100,
                 batches: 4,
                 probes: 40,
-                rounds: 2,
-                history: 200_000,
+                rounds: 1,
+                history: 100_000,
                 snapshot: (seconds(6), seconds(12)),
                 window: seconds(4),
             }

@@ -102,20 +102,14 @@ impl Worker {
         Ok(self.input.write_all(b"go\n").await?)
     }
 
-    /// Ends it, gently at first.
     pub async fn stop(self) -> anyhow::Result<()> {
-        let Self { mut child, input, .. } = self;
-        drop(input);
-        if timeout(STOP, child.wait()).await.is_err() {
-            child.kill().await?;
-        }
-        Ok(())
+        end(self.child, self.input).await
     }
 }
 
 /// A process that enqueues by its own library, one order at a time.
 pub struct Enqueuer {
-    _child: Child,
+    child: Child,
     input: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
@@ -123,7 +117,7 @@ pub struct Enqueuer {
 impl Enqueuer {
     pub async fn start(command: Command) -> anyhow::Result<Self> {
         let (child, input, lines) = spawn(command).await?;
-        Ok(Self { _child: child, input, lines })
+        Ok(Self { child, input, lines })
     }
 
     /// Gives an order, `one NUMBER` or `many COUNT`, and answers when it began and when it had committed.
@@ -136,6 +130,19 @@ impl Enqueuer {
             _ => bail!("an enqueueing process says: {line}"),
         }
     }
+
+    pub async fn stop(self) -> anyhow::Result<()> {
+        end(self.child, self.input).await
+    }
+}
+
+/// Ends a process, gently at first.
+async fn end(mut child: Child, input: ChildStdin) -> anyhow::Result<()> {
+    drop(input);
+    if timeout(STOP, child.wait()).await.is_err() {
+        child.kill().await?;
+    }
+    Ok(())
 }
 
 async fn spawn(mut command: Command) -> anyhow::Result<(Child, ChildStdin, Lines<BufReader<ChildStdout>>)> {

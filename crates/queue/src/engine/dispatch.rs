@@ -3,7 +3,7 @@
 
 use crate::{
     clock::Clock,
-    handler::{Context, Failure, RunLog, Then},
+    handler::{Context, Failure, Outcome, RunLog, Then},
     job::JobId,
     registry::Registry,
     store::Claimed,
@@ -31,6 +31,7 @@ pub(crate) struct Bench<S> {
 impl<S: Send + Sync + 'static> Bench<S> {
     /// Runs `job` and answers as its handler does.
     pub(crate) async fn run(&self, job: Claimed, limit: Duration, cancelled: CancellationToken, log: RunLog) -> crate::Result {
+        let redactor = log.redactor().clone();
         let cx = Context {
             state: Arc::clone(&self.state),
             job: JobId(job.id),
@@ -54,7 +55,12 @@ impl<S: Send + Sync + 'static> Bench<S> {
         let Some(run) = self.registry.run(&job.kind, job.version, job.args, cx) else {
             return Err(Failure::of_class("unknown kind", Then::Backoff, format!("nobody here runs {}", job.kind)));
         };
-        self.supervise(tokio::spawn(origin.scope(run).instrument(span)), limit, &cancelled).await
+        let answer = self.supervise(tokio::spawn(origin.scope(run).instrument(span)), limit, &cancelled).await;
+        match answer {
+            Ok(Outcome::Cancel(reason)) => Ok(Outcome::Cancel(redactor.text(reason).into_owned())),
+            Ok(outcome) => Ok(outcome),
+            Err(failure) => Err(failure.redacted(&redactor)),
+        }
     }
 
     async fn supervise(&self, run: JoinHandle<crate::Result>, limit: Duration, cancelled: &CancellationToken) -> crate::Result {

@@ -4,7 +4,10 @@
 //! database everybody looks dead for a moment.
 
 use crate::{
-    engine::{Engine, Patience},
+    engine::{
+        Engine, Patience,
+        tally::{Failed, Ran},
+    },
     limits::{self, Limits},
     store::{self, Registration},
 };
@@ -28,7 +31,7 @@ pub(crate) async fn register(engine: &Arc<Engine>) -> Instant {
         let announced = store::run(&engine.database, move |c| {
             async move {
                 let capacity = i32::try_from(own.slots.number()).unwrap_or(i32::MAX);
-                store::register(c, own.worker(), &Registration { capacity, ..own.registration.clone() }).await
+                store::register(c, own.worker(), &Registration { capacity, ..own.registration.clone() }, own.is_quiet()).await
             }
             .boxed()
         });
@@ -104,8 +107,15 @@ pub(crate) async fn run(engine: Arc<Engine>, mut judging_from: Instant, closing:
 
 async fn beat(engine: &Arc<Engine>) -> Result<bool, sqlx::Error> {
     let busy = i32::try_from(engine.busy()).unwrap_or(i32::MAX);
-    let worker = engine.worker();
-    store::run(&engine.database, move |c| async move { store::beat(c, worker, busy).await }.boxed()).await
+    let (worker, memory) = (engine.worker(), memory_bytes());
+    store::run(&engine.database, move |c| async move { store::beat(c, worker, busy, memory).await }.boxed()).await
+}
+
+/// Memory this process has in use, where the system tells.
+fn memory_bytes() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?;
+    kilobytes.trim().parse::<i64>().ok()?.checked_mul(1024)
 }
 
 async fn rescue(engine: &Arc<Engine>) -> Result<(), sqlx::Error> {
@@ -121,6 +131,9 @@ async fn rescue(engine: &Arc<Engine>) -> Result<(), sqlx::Error> {
     for fate in fates {
         let (queue, kind) = (fate.queue.clone(), fate.kind.clone());
         metrics::counter!("queue_rescues_total", "queue" => queue.clone(), "kind" => kind.clone()).increment(1);
+        let run = Ran { queue: &queue, kind: &kind, outcome: "lost", release: &fate.release, seconds: fate.took, waited: 0.0 };
+        let lost = Failed { job: fate.id, fingerprint: &fate.fingerprint, class: "worker lost", error: store::WORKER_LOST };
+        engine.tally.count(&run, Some(&lost));
         match fate.ends_as.as_deref() {
             Some("quarantined") => {
                 metrics::counter!("queue_quarantined_total", "queue" => queue, "kind" => kind).increment(1);

@@ -10,10 +10,12 @@ pub(crate) mod dispatch;
 pub(crate) mod heart;
 pub(crate) mod judge;
 pub(crate) mod listener;
+pub(crate) mod logs;
 pub(crate) mod pulse;
 pub(crate) mod settler;
 pub(crate) mod slots;
 pub(crate) mod source;
+pub(crate) mod tally;
 pub(crate) mod ticket;
 pub(crate) mod turns;
 
@@ -21,7 +23,9 @@ use crate::{
     backoff::Backoff,
     clock::Clock,
     groups::Group,
+    handler::RunLog,
     limits::Limits,
+    progress::LogSoFar,
     registry::{Kind, Registry},
     runtime::RuntimeOptions,
     store::{Database, Known, Registration, Settled},
@@ -31,8 +35,9 @@ use sqlx::PgPool;
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, atomic::AtomicBool},
-    time::Duration,
+    time::{Duration, Instant},
 };
+use tally::Tally;
 use ticket::{Stop, Why};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -58,8 +63,11 @@ pub(crate) struct Engine {
     pub stopping: CancellationToken,
     /// Asks for a pulse at once: jobs just finished may have enqueued others.
     pub nudge: Notify,
+    /// Runs that have ended, for charts.
+    pub tally: Tally,
+    /// Somebody asked this process to take no new jobs.
     worker: RwLock<Uuid>,
-    runs: Mutex<HashMap<i64, (i32, Arc<Stop>)>>,
+    runs: Mutex<HashMap<i64, InHand>>,
     /// Runs that are over, and not yet written down.
     unwritten: Mutex<HashSet<(i64, i32)>>,
     settled: mpsc::UnboundedSender<Settled>,
@@ -71,6 +79,20 @@ pub(crate) struct Engine {
 pub(crate) struct Inboxes {
     pub plain: mpsc::UnboundedReceiver<Settled>,
     pub in_workflows: mpsc::UnboundedReceiver<Settled>,
+}
+
+/// A job in hand.
+struct InHand {
+    lease: i32,
+    stop: Arc<Stop>,
+    log: RunLog,
+    since: Instant,
+}
+
+/// A log with lines nobody has seen yet.
+pub(crate) struct GrownLog {
+    pub shown: LogSoFar,
+    pub log: RunLog,
 }
 
 /// A queue as this process works on it.
@@ -153,6 +175,7 @@ impl Engine {
             quiet: watch::Sender::new(Quiet::default()),
             stopping: CancellationToken::new(),
             nudge: Notify::new(),
+            tally: Tally::default(),
             worker: RwLock::new(Uuid::new_v4()),
             runs: Mutex::default(),
             unwritten: Mutex::default(),
@@ -190,17 +213,39 @@ impl Engine {
         self.runs().len()
     }
 
+    /// An admin says whether this process takes new jobs.
+    pub(crate) fn set_quiet(&self, quiet: bool) {
+        if self.quiet.send_if_modified(|was| std::mem::replace(&mut was.by_admin, quiet) != quiet) {
+            tracing::info!(quiet, "somebody asked this worker to {}", if quiet { "take no new jobs" } else { "take jobs again" });
+        }
+    }
+
+    /// Whether an admin asked this process to take no new jobs.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet.borrow().by_admin
+    }
+
+    /// Logs of runs older than `moment` that have grown since they were last shown.
+    pub(crate) fn grown_logs(&self, moment: Duration) -> Vec<GrownLog> {
+        let runs = self.runs();
+        let grown = runs.iter().filter(|(_, run)| run.since.elapsed() >= moment).filter_map(|(&job, run)| {
+            let shown = LogSoFar { job, lease: run.lease, log: run.log.unshown()? };
+            Some(GrownLog { shown, log: run.log.clone() })
+        });
+        grown.collect()
+    }
+
     /// Tells one run to stop.
     pub(crate) fn stop_run(&self, job: i64, why: &Why) {
-        if let Some((_, stop)) = self.runs().get(&job) {
-            stop.now(why.clone());
+        if let Some(run) = self.runs().get(&job) {
+            run.stop.now(why.clone());
         }
     }
 
     /// Tells all runs to stop.
     pub(crate) fn stop_runs(&self, why: &Why) {
-        for (_, stop) in self.runs().values() {
-            stop.now(why.clone());
+        for run in self.runs().values() {
+            run.stop.now(why.clone());
         }
     }
 
@@ -222,13 +267,13 @@ impl Engine {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn runs(&self) -> std::sync::MutexGuard<'_, HashMap<i64, (i32, Arc<Stop>)>> {
+    fn runs(&self) -> std::sync::MutexGuard<'_, HashMap<i64, InHand>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, job: i64, lease: i32) -> Arc<Stop> {
+    fn begin(&self, job: i64, lease: i32, log: &RunLog) -> Arc<Stop> {
         let stop = Arc::new(Stop { token: CancellationToken::new(), why: OnceLock::new() });
-        self.runs().insert(job, (lease, Arc::clone(&stop)));
+        self.runs().insert(job, InHand { lease, stop: Arc::clone(&stop), log: log.clone(), since: Instant::now() });
         stop
     }
 
@@ -236,7 +281,7 @@ impl Engine {
     fn settle(&self, settled: Settled) {
         let mut runs = self.runs();
         self.unwritten().insert((settled.id, settled.lease));
-        if runs.get(&settled.id).is_some_and(|(lease, _)| *lease == settled.lease) {
+        if runs.get(&settled.id).is_some_and(|run| run.lease == settled.lease) {
             runs.remove(&settled.id);
         }
         drop(runs);

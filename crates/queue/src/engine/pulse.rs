@@ -59,7 +59,7 @@ async fn beat(engine: &Arc<Engine>) -> Result<Pulse, sqlx::Error> {
 }
 
 fn heed(engine: &Engine, pulse: &Pulse) {
-    engine.quiet.send_if_modified(|quiet| std::mem::replace(&mut quiet.by_admin, pulse.quiet) != pulse.quiet);
+    engine.set_quiet(pulse.quiet);
     for line in &engine.lines {
         line.capped.store(pulse.capped.contains(&line.queue), Relaxed);
         if pulse.limited.contains(&line.queue) {

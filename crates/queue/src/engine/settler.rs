@@ -120,6 +120,9 @@ async fn try_write(engine: &Arc<Engine>, batch: Arc<Vec<Settled>>) -> Result<(),
     .into_iter()
     .collect();
 
+    for settled in batch.iter().filter(|settled| ours.contains(&settled.id)) {
+        engine.tally.ended(settled, &engine.registration.release);
+    }
     for stale in batch.iter().filter(|settled| !ours.contains(&settled.id)) {
         metrics::counter!("queue_stale_writes_total").increment(1);
         tracing::warn!(job = stale.id, lease = stale.lease, "a verdict came after the job was taken from us; it changed nothing");

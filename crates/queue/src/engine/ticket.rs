@@ -51,6 +51,7 @@ pub(crate) struct Ticket {
     kind: String,
     max_attempts: i16,
     place: Option<Place>,
+    waited: f64,
     begun: Option<Instant>,
     pub stop: Arc<Stop>,
     pub log: RunLog,
@@ -60,6 +61,7 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     pub(crate) fn new(engine: &Arc<Engine>, job: &Claimed, slot: OwnedSemaphorePermit) -> Self {
+        let log = RunLog::of(job);
         Self {
             engine: Arc::clone(engine),
             job: job.id,
@@ -68,9 +70,10 @@ impl Ticket {
             kind: job.kind.clone(),
             max_attempts: job.max_attempts,
             place: job.place(),
+            waited: job.waited,
             begun: None,
-            stop: engine.begin(job.id, job.lease),
-            log: RunLog::default(),
+            stop: engine.begin(job.id, job.lease, &log),
+            log,
             settled: false,
             _slot: slot,
         }
@@ -96,6 +99,9 @@ impl Ticket {
         self.engine.settle(Settled {
             id: self.job,
             lease: self.lease,
+            queue: self.queue.clone(),
+            kind: self.kind.clone(),
+            waited: self.waited,
             verdict,
             took,
             max_attempts: self.max_attempts,

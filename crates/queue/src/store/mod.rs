@@ -6,14 +6,16 @@ mod claim_lanes;
 mod pulse;
 mod rescue;
 mod settle;
+mod tally;
 mod unheard;
 mod worker;
 
 pub(crate) use claim::{Ask, Claimed, Known, claim, room};
 pub(crate) use claim_lanes::claim_lanes;
 pub(crate) use pulse::{Pulse, pulse};
-pub(crate) use rescue::rescue;
+pub(crate) use rescue::{WORKER_LOST, rescue};
 pub(crate) use settle::{Fault, Settled, Verdict, settle};
+pub(crate) use tally::{ErrorCount, RunCount, add_errors, add_runs};
 pub(crate) use unheard::hand_back_unheard;
 pub(crate) use worker::{Registration, backlog, beat, depart, mark_lost, register, resize, upkeep};
 

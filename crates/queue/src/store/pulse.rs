@@ -14,12 +14,12 @@ pub(crate) struct Pulse {
     pub limited: Vec<String>,
     /// Queues with a limit over all processes.
     pub capped: Vec<String>,
-    /// Whether somebody asked this worker to take no new jobs.
-    pub quiet: bool,
     /// Jobs held because their kind is paused, or let go because it is no longer.
     pub moved: i64,
     /// Runs of this worker that somebody cancelled.
     pub cancelled: Vec<i64>,
+    /// Whether this worker is to take no new jobs.
+    pub quiet: bool,
     /// Jobs that became due.
     pub promoted: i64,
     /// Jobs that expired or were cancelled while they waited.

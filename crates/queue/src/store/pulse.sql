@@ -130,11 +130,11 @@ SELECT
   ARRAY(
     SELECT name FROM queue.queues WHERE name = ANY ($2) AND max_running IS NOT NULL
   ) AS "capped!",
-  EXISTS (SELECT FROM queue.workers WHERE id = $3 AND quiet_at IS NOT NULL) AS "quiet!",
   (SELECT count(*) FROM held) + (SELECT count(*) FROM let_go) AS "moved!",
   ARRAY(
     SELECT id FROM queue.jobs WHERE worker_id = $3 AND cancel_requested_at IS NOT NULL
   ) AS "cancelled!",
+  EXISTS (SELECT FROM queue.workers WHERE id = $3 AND quiet_at IS NOT NULL) AS "quiet!",
   (SELECT count(*) FROM promoted) AS "promoted!",
   (SELECT count(*) FROM over) AS "ended!",
   EXISTS (SELECT FROM queue.steps WHERE state = 'waiting' AND wake_at <= coalesce($1, now()))

@@ -51,6 +51,10 @@ runs AS (
     SELECT id, lease, attempt, queue, kind, worker_id, release, started_at FROM returned
   ) AS run
 )
-SELECT id AS "id!", queue AS "queue!", kind AS "kind!", ends_as FROM ended
-UNION ALL
-SELECT id, queue, kind, NULL FROM returned
+SELECT id AS "id!", queue AS "queue!", kind AS "kind!", ends_as, release AS "release!",
+       md5(kind || ' worker lost') AS "fingerprint!", extract(epoch FROM now() - started_at)::float8 AS "took!"
+FROM (
+  SELECT id, queue, kind, ends_as, release, started_at FROM ended
+  UNION ALL
+  SELECT id, queue, kind, NULL, release, started_at FROM returned
+) AS fate

@@ -16,6 +16,10 @@ use uuid::Uuid;
 pub(crate) struct Settled {
     pub id: i64,
     pub lease: i32,
+    pub queue: String,
+    pub kind: String,
+    /// Seconds it stood in line before.
+    pub waited: f64,
     pub verdict: Verdict,
     pub took: Duration,
     pub max_attempts: i16,

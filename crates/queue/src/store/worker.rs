@@ -16,10 +16,10 @@ pub(crate) struct Registration {
 }
 
 /// Announces the worker `id`, before it claims anything.
-pub(crate) async fn register(c: &mut PgConnection, id: Uuid, about: &Registration) -> Result<(), sqlx::Error> {
+pub(crate) async fn register(c: &mut PgConnection, id: Uuid, about: &Registration, quiet: bool) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO queue.workers (id, name, process_group, release, queues, kinds, capacity)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO queue.workers (id, name, process_group, release, queues, kinds, capacity, quiet_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $8 THEN now() END)
          ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()",
         id,
         about.name,
@@ -28,6 +28,7 @@ pub(crate) async fn register(c: &mut PgConnection, id: Uuid, about: &Registratio
         &about.queues,
         &about.kinds,
         about.capacity,
+        quiet,
     )
     .execute(c)
     .await
@@ -35,13 +36,14 @@ pub(crate) async fn register(c: &mut PgConnection, id: Uuid, about: &Registratio
 }
 
 /// Says that the worker lives. False: others have given it up, and its jobs with it.
-pub(crate) async fn beat(c: &mut PgConnection, id: Uuid, busy: i32) -> Result<bool, sqlx::Error> {
+pub(crate) async fn beat(c: &mut PgConnection, id: Uuid, busy: i32, memory_bytes: Option<i64>) -> Result<bool, sqlx::Error> {
     let beaten = sqlx::query!(
         "UPDATE queue.workers
-         SET heartbeat_at = now(), busy = $2
+         SET heartbeat_at = now(), busy = $2, memory_bytes = $3
          WHERE id = $1 AND lost_at IS NULL",
         id,
         busy,
+        memory_bytes,
     )
     .execute(c)
     .await?;

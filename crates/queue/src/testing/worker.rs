@@ -36,6 +36,8 @@ pub struct Held {
     pub job: JobId,
     /// Its number in this claim: what the worker writes counts as long as the job still has it.
     pub lease: i32,
+    /// The queue it was in.
+    pub queue: String,
     /// Its kind.
     pub kind: String,
     /// Which attempt this is.
@@ -65,7 +67,7 @@ impl Worker {
             capacity: 1,
         };
         let id = Uuid::new_v4();
-        store::register(&mut *pool.acquire().await?, id, &about).await?;
+        store::register(&mut *pool.acquire().await?, id, &about, false).await?;
         let kinds = kinds.iter().map(|kind| (kind.name, kind.clone())).collect();
         Ok(Self { id, pool, kinds, known, clock, told_to_stop: BTreeSet::new() })
     }
@@ -82,6 +84,7 @@ impl Worker {
             place: job.place(),
             job: JobId(job.id),
             lease: job.lease,
+            queue: job.queue,
             kind: job.kind,
             attempt: job.attempt,
             max_attempts: job.max_attempts,
@@ -117,6 +120,9 @@ impl Worker {
         let settled = |(held, verdict): (Held, Verdict)| Settled {
             id: held.job.0,
             lease: held.lease,
+            queue: held.queue,
+            kind: held.kind,
+            waited: 0.0,
             verdict,
             took: Duration::ZERO,
             max_attempts: held.max_attempts,
@@ -134,7 +140,7 @@ impl Worker {
     /// # Errors
     /// When the database refuses.
     pub async fn beat(&self) -> Result<bool, sqlx::Error> {
-        store::beat(&mut *self.pool.acquire().await?, self.id, 0).await
+        store::beat(&mut *self.pool.acquire().await?, self.id, 0, None).await
     }
 
     /// Lets time act on the tables: due jobs join their line, late ones expire, and it learns which of its runs are cancelled.

@@ -88,7 +88,7 @@ async fn by_process(run: &Run, system: System, database: &Database, into: &mut S
         let (before, after) = process.order(&format!("many {BATCH}")).await?;
         into.batched.push(BATCH as f64 / ((after - before) as f64 / 1e9));
     }
-    Ok(())
+    process.stop().await
 }
 
 async fn by_connection(run: &Run, system: System, database: &Database, into: &mut Samples) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ use mywork_queue::{Notifier, enqueue, enqueue_many};
 use sqlx::PgConnection;
 use std::{collections::HashMap, time::Duration};
 use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
 
 const SYSTEMS: [System; 4] = [System::Ours, System::Graphile, System::Pgboss, System::Apalis];
 const CONCURRENCY: usize = 10;
@@ -67,6 +68,13 @@ impl Caller {
         }
         Ok(())
     }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        match self {
+            Self::Process(process) => process.stop().await,
+            Self::Ours(..) | Self::Apalis(_) => Ok(()),
+        }
+    }
 }
 
 pub async fn measure(run: &mut Run) -> anyhow::Result<()> {
@@ -87,13 +95,16 @@ pub async fn measure(run: &mut Run) -> anyhow::Result<()> {
             idle.entry(system).or_default().extend(times);
             *lost.entry(system).or_default() += missed;
 
-            let load = tokio::spawn(load(Caller::new(system, &database).await?));
+            let enough = CancellationToken::new();
+            let load = tokio::spawn(load(Caller::new(system, &database).await?, enough.clone()));
             sleep(Duration::from_secs(1)).await;
             let (times, missed) = probe(&worker, &mut caller, 100_000, run.plan.probes).await?;
-            load.abort();
+            enough.cancel();
+            load.await??;
             loaded.entry(system).or_default().extend(times);
             *lost.entry(system).or_default() += missed;
 
+            caller.stop().await?;
             worker.stop().await?;
             run.server.drop(&database).await?;
         }
@@ -144,11 +155,12 @@ async fn probe(worker: &Worker, caller: &mut Caller, first: u64, probes: usize) 
     Ok((times, lost))
 }
 
-async fn load(mut caller: Caller) -> anyhow::Result<()> {
+async fn load(mut caller: Caller, enough: CancellationToken) -> anyhow::Result<()> {
     let mut tick = interval(Duration::from_millis(100));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    while !enough.is_cancelled() {
         tick.tick().await;
         caller.many(Plan::LOAD / 10).await?;
     }
+    caller.stop().await
 }
