@@ -16,6 +16,7 @@ mod model;
 mod occurrences;
 mod outage;
 mod pooler;
+mod race;
 mod retries;
 mod schedules;
 mod wake_up;

@@ -454,7 +454,7 @@ async fn play(stage: &Stage, steps: &[Step]) -> Result<(), TestCaseError> {
 impl Play<'_> {
     async fn hand(&self) -> Hand {
         let kinds = [Kind::of::<Left>(), Kind::of::<Right>()];
-        let worker = Worker::register(self.stage.pool.clone(), &kinds, Arc::new(self.clock.clone())).await;
+        let worker = Worker::register(self.stage.pool.clone(), kinds, Arc::new(self.clock.clone())).await;
         Hand { worker: worker.expect("registered"), held: Vec::new(), told_to_stop: BTreeSet::new() }
     }
 

@@ -53,10 +53,15 @@ impl Worker {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn register(pool: PgPool, kinds: &[Kind], clock: Arc<dyn Clock>) -> Result<Self, sqlx::Error> {
+    pub async fn register(
+        pool: PgPool,
+        kinds: impl IntoIterator<Item = Kind>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, sqlx::Error> {
+        let kinds: BTreeMap<_, _> = kinds.into_iter().map(|kind| (kind.name, kind)).collect();
         let known = Known {
-            names: kinds.iter().map(|kind| kind.name.to_owned()).collect(),
-            versions: kinds.iter().map(|kind| kind.version).collect(),
+            names: kinds.values().map(|kind| kind.name.to_owned()).collect(),
+            versions: kinds.values().map(|kind| kind.version).collect(),
         };
         let about = Registration {
             name: "by hand".to_owned(),
@@ -68,7 +73,6 @@ impl Worker {
         };
         let id = Uuid::new_v4();
         store::register(&mut *pool.acquire().await?, id, &about, false).await?;
-        let kinds = kinds.iter().map(|kind| (kind.name, kind.clone())).collect();
         Ok(Self { id, pool, kinds, known, clock, told_to_stop: BTreeSet::new() })
     }
 

@@ -1,5 +1,6 @@
 //! The stage: a fresh database per test, workers that can be stopped or killed, and a way to wait for what must come.
 
+pub mod contest;
 pub mod jobs;
 pub mod proxy;
 
