@@ -79,6 +79,15 @@ impl<'s> Crew<'s> {
         self.take(part).stops().await
     }
 
+    /// Sizes of the files without a name that a process has open.
+    pub fn scratch_files(&self, part: Part) -> Vec<u64> {
+        let process = &self.at_work[&part];
+        let open = std::fs::read_dir(format!("/proc/{}/fd", process.child.id())).expect("the process is there");
+        let unnamed = |path: &PathBuf| std::fs::read_link(path).is_ok_and(|name| name.to_string_lossy().ends_with(" (deleted)"));
+        let paths = open.filter_map(|entry| Some(entry.ok()?.path())).filter(unnamed);
+        paths.filter_map(|path| Some(std::fs::metadata(path).ok()?.len())).collect()
+    }
+
     /// Runs a command of the binary to its end, in an environment that the story changes.
     pub async fn runs(&self, arguments: &[&str], change: impl FnOnce(&mut Environment)) -> Ran {
         let mut environment = self.environment.clone();
