@@ -41,6 +41,8 @@ ids! {
     UserId;
     /// A signed-in browser or client.
     SessionId;
+    /// Somebody who says they have forgotten their password.
+    ResetRequestId;
     /// What is listed.
     ProductId;
     /// One released package of a product.

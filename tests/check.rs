@@ -1,16 +1,13 @@
-//! What an operator does from a shell. `mywork check` says what is wrong and what to do about it, whatever is taken away;
-//! `mywork jobs` shows, retries and cancels, and leaves a trail.
+//! `mywork check` says what is wrong and what to do about it, whatever is taken away.
 //!
-//! Proves: OPS-01, JOB-23
+//! Proves: OPS-01
 
 use crate::support::{
     database::Database,
     process::{Crew, Environment, Ran, free_port},
     stage::Stage,
 };
-use mywork::catalog::jobs::DiscardObjects;
 use mywork_cli::configuration::SETTINGS;
-use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_there() {
@@ -129,67 +126,7 @@ async fn faults_of_the_configuration_are_told_all_at_once() {
     assert!(clerk.complained.contains("PORT should be a number from 1 to 65535."), "{clerk:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn jobs_are_looked_at_and_acted_on_from_a_shell() {
-    let stage = Stage::of_processes(free_port()).await;
-    let crew = Crew::of(&stage).await;
-    let job = DiscardObjects { keys: vec!["uploads/nothing".into()], multipart: None };
-    let jobs = mywork_queue::enqueue_many(&mut stage.look().await, &[job.clone(), job]).await.unwrap();
-    let (first, second) = (jobs[0].id.0.to_string(), jobs[1].id.0.to_string());
-    let state_of = async |id: &str| json(&crew.runs(&["jobs", "show", id, "--json"], |_| ()).await)["job"]["state"].clone();
-
-    let listed = json(&crew.runs(&["jobs", "list", "--json"], |_| ()).await);
-    assert_eq!(listed.as_array().map(Vec::len), Some(2), "{listed}");
-    assert_eq!(
-        (&listed[0]["id"], &listed[0]["kind"], &listed[0]["state"]),
-        (&jobs[1].id.0.into(), &"catalog.discard_objects".into(), &"available".into())
-    );
-    assert_eq!(json(&crew.runs(&["jobs", "list", "--state", "dead", "--json"], |_| ()).await), Value::Array(vec![]));
-    assert_eq!(
-        json(
-            &crew
-                .runs(
-                    &["jobs", "list", "--kind", "catalog.discard_objects", "--queue", "default", "--limit", "1", "--json"],
-                    |_| ()
-                )
-                .await
-        )[0]["id"],
-        listed[0]["id"]
-    );
-    let shown = said(crew.runs(&["jobs", "show", &first], |_| ()).await);
-    assert!(shown.contains("catalog.discard_objects · available") && shown.contains("uploads/nothing"), "{shown}");
-
-    assert_eq!(
-        said(crew.runs(&["jobs", "cancel", &first, "--reason", "nobody wants it"], |_| ()).await),
-        format!("job {first} is cancelled\n")
-    );
-    assert_eq!(state_of(&first).await, "cancelled");
-    assert_eq!(said(crew.runs(&["jobs", "retry", &first], |_| ()).await), format!("job {first} will run again\n"));
-    assert_eq!(state_of(&first).await, "available");
-    assert_eq!(state_of(&second).await, "available", "nobody touched the other one");
-
-    let trail = "SELECT string_agg(action || ' ' || subject_id || ': ' || reason, ', ' ORDER BY id) FROM audit_log WHERE subject_kind = 'job'";
-    assert_eq!(stage.text(trail).await, format!("job.cancel {first}: nobody wants it, job.retry {first}: from the command line"));
-
-    let unknown = crew.runs(&["jobs", "show", "4711"], |_| ()).await;
-    assert!(!unknown.succeeded && unknown.complained.contains("there is no job 4711"), "{unknown:?}");
-    let misspelt = crew.runs(&["jobs", "list", "--state", "ded"], |_| ()).await;
-    assert!(!misspelt.succeeded && misspelt.complained.contains("quarantined"), "{misspelt:?}");
-}
-
 /// The line that says that `what` fails.
 fn failure<'r>(checked: &'r Ran, what: &str) -> Option<&'r str> {
     checked.said.lines().find_map(|line| line.strip_prefix("FAIL")?.trim_start().strip_prefix(what)?.strip_prefix(": "))
-}
-
-#[track_caller]
-fn said(ran: Ran) -> String {
-    assert!(ran.succeeded, "{ran:?}");
-    ran.said
-}
-
-#[track_caller]
-fn json(ran: &Ran) -> Value {
-    assert!(ran.succeeded, "{ran:?}");
-    serde_json::from_str(&ran.said).unwrap_or_else(|e| panic!("{e}: {}", ran.said))
 }

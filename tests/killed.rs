@@ -202,11 +202,13 @@ async fn a_worker_deep_in_an_archive_stops_at_once_all_the_same() {
     }
     let seller = stage.seller("ada").await;
     let product = stage.drafts(&seller, "Hello world starter kit", "49").await;
-    stage.uploads(&seller, &product, "1.0.0", &package::laborious()).await;
+    let package = package::laborious();
+    stage.uploads(&seller, &product, "1.0.0", &package).await;
     crew.starts(SCAN).await;
     let scanning = "SELECT count(*) FROM version_checks WHERE step = 'scan' AND state = 'running'";
     until("it is being scanned", async || stage.count(scanning).await == 1).await;
-    tokio::time::sleep(Duration::from_secs(2)).await; // the package is fetched
+    let whole = package.len() as u64;
+    until("the package is fetched", async || crew.scratch_files(SCAN).contains(&whole)).await;
 
     let asked = Instant::now();
     let ended = crew.stops(SCAN).await;

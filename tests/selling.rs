@@ -525,11 +525,10 @@ async fn the_checks_page_follows_by_itself() {
     let id = draft(&ada, "Service starter with billing").await;
     package(&ada, &id, "1.0.0", &sound("1.0.0")).await;
     let path = format!("/dashboard/products/{id}/checks/events");
-    let (seen, _) = tokio::join!(ada.calls(Method::GET, &path, None), async {
-        tokio::time::sleep(std::time::Duration::from_millis(800)).await;
+    let checked = async {
         stage.work().await.assert_no_failure();
-    });
-    let events = seen.1.as_str().expect("a stream of events").to_owned();
+    };
+    let events = ada.hears(&path, checked).await;
     assert!(events.starts_with("event: checks\n"), "{events}");
     assert!(events.contains("is being checked"), "{events}");
     let last = events.rsplit_once("event: settled\n").expect("it ends when nothing more happens").1;

@@ -40,6 +40,7 @@ pub type Context = mywork_queue::Context<Services>;
 /// Every kind of job and its handler.
 pub fn registry() -> Registry<Services> {
     let mut registry = Registry::new();
+    mywork_queue::admin::bulk::register(&mut registry);
     analytics::register(&mut registry);
     mywork_queue::admin::bulk::register(&mut registry);
     catalog::register(&mut registry);

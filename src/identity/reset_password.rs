@@ -1,6 +1,6 @@
 //! A forgotten password (AUTH-09). Asking costs a request the same whether the address is known or not, because all it does
-//! is enqueue [`SendResetLink`]; whether there is anybody to write to is found out by the worker. The link chooses a new
-//! password once, within the hour, and ends every session.
+//! is write the address down and enqueue [`SendResetLink`]; whether there is anybody to write to is found out by the worker,
+//! which forgets the address again. The link chooses a new password once, within the hour, and ends every session.
 
 use super::{
     jobs::SendResetLink,
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     audit,
     db::Actor,
-    ids::UserId,
+    ids::{ResetRequestId, UserId},
     notifications::email::{self, NewEmail, QueueError},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -31,14 +31,35 @@ pub enum ResetError {
     Email(#[from] QueueError),
 }
 
-/// Somebody says they are the owner of `address` and have forgotten the password.
+/// Somebody says they are the owner of `address` and have forgotten the password. Asked again before the worker has come to
+/// it, it is one asking.
 ///
 /// # Errors
 /// When the queue does not take the job.
-pub async fn ask(connection: &mut PgConnection, address: &str) -> Result<(), EnqueueError> {
-    let email = address.trim().to_lowercase();
-    mywork_queue::enqueue(connection, &SendResetLink { email }).await?;
+pub async fn ask(connection: &mut PgConnection, address: &str, now: DateTime<Utc>) -> Result<(), EnqueueError> {
+    let request = sqlx::query_scalar!(
+        r#"INSERT INTO reset_requests (id, email, asked_at)
+           VALUES ($1, $2, $3)
+           ON CONFLICT (email) DO UPDATE SET asked_at = excluded.asked_at
+           RETURNING id AS "id: ResetRequestId""#,
+        ResetRequestId::new() as ResetRequestId,
+        address.trim().to_lowercase(),
+        now,
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    mywork_queue::enqueue(connection, &SendResetLink::Asked { request }).await?;
     Ok(())
+}
+
+/// The address of a request, which is forgotten; nothing when that has been done.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take(connection: &mut PgConnection, request: ResetRequestId) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!("DELETE FROM reset_requests WHERE id = $1 RETURNING email", request as ResetRequestId)
+        .fetch_optional(connection)
+        .await
 }
 
 /// Sends the link if there is an account with a password at `address`; `request` names this asking, so that a job that runs

@@ -10,6 +10,8 @@ use sqlx::PgConnection;
 const AFTER_EXPIRY: Duration = Duration::days(30);
 /// Webhooks carry personal data of the vendor's making; what they led to is in rows of our own.
 const WEBHOOKS: Duration = Duration::days(90);
+/// An address somebody typed, which may be that of a stranger.
+const RESET_REQUESTS: Duration = Duration::days(7);
 
 /// How many rows went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,7 @@ pub struct Pruned {
     pub sessions: u64,
     pub email_tokens: u64,
     pub webhook_events: u64,
+    pub reset_requests: u64,
 }
 
 /// Forgets what is past its time.
@@ -32,11 +35,14 @@ pub async fn prune(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Pruned
             AND state IN ('processed', 'ignored')",
         now - WEBHOOKS,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    // Of jobs that were given up: those that did their work took the address with them.
+    let requests = sqlx::query!("DELETE FROM reset_requests WHERE asked_at < $1", now - RESET_REQUESTS).execute(conn).await?;
     Ok(Pruned {
         sessions: sessions.rows_affected(),
         email_tokens: tokens.rows_affected(),
         webhook_events: webhooks.rows_affected(),
+        reset_requests: requests.rows_affected(),
     })
 }

@@ -3,7 +3,7 @@
 
 use reqwest::{Method, Response, StatusCode, header, redirect};
 use serde_json::Value;
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 #[derive(Debug)]
 pub struct Person {
@@ -105,6 +105,26 @@ impl Person {
         let status = response.status();
         let text = response.text().await.expect("a whole answer");
         (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+    }
+
+    /// Listens to a stream of events until it ends; `then` happens when the first of them has come.
+    pub async fn hears(&self, path: &str, then: impl Future<Output = ()>) -> String {
+        let whole = async {
+            let mut response = self.request(Method::GET, path).send().await.expect("the web answers");
+            let mut heard = Vec::new();
+            let mut then = Some(then);
+            while let Some(bytes) = response.chunk().await.expect("the stream goes on") {
+                heard.extend(bytes);
+                if heard.windows(2).any(|end| end == b"\n\n")
+                    && let Some(then) = then.take()
+                {
+                    then.await;
+                }
+            }
+            assert!(then.is_none(), "{path} ended without an event");
+            String::from_utf8(heard).expect("text")
+        };
+        tokio::time::timeout(Duration::from_secs(60), whole).await.unwrap_or_else(|_| panic!("{path} has no end"))
     }
 
     async fn walk(&self, mut method: Method, path: &str, mut body: Option<String>) -> Page {

@@ -3,6 +3,7 @@
 
 use super::{stage::Stage, until};
 use mywork::config::{AuthMode, Config, Secret};
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -79,6 +80,15 @@ impl<'s> Crew<'s> {
         self.take(part).stops().await
     }
 
+    /// Sizes of the files without a name that a process has open.
+    pub fn scratch_files(&self, part: Part) -> Vec<u64> {
+        let process = &self.at_work[&part];
+        let open = std::fs::read_dir(format!("/proc/{}/fd", process.child.id())).expect("the process is there");
+        let unnamed = |path: &PathBuf| std::fs::read_link(path).is_ok_and(|name| name.to_string_lossy().ends_with(" (deleted)"));
+        let paths = open.filter_map(|entry| Some(entry.ok()?.path())).filter(unnamed);
+        paths.filter_map(|path| Some(std::fs::metadata(path).ok()?.len())).collect()
+    }
+
     /// Runs a command of the binary to its end, in an environment that the story changes.
     pub async fn runs(&self, arguments: &[&str], change: impl FnOnce(&mut Environment)) -> Ran {
         let mut environment = self.environment.clone();
@@ -87,6 +97,27 @@ impl<'s> Crew<'s> {
         let output = tokio::process::Command::from(command).kill_on_drop(true).output().await.expect("the binary starts");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         Ran { succeeded: output.status.success(), said: text(output.stdout), complained: text(output.stderr) }
+    }
+
+    /// What an operator types after `mywork jobs`.
+    pub async fn jobs(&self, typed: &str) -> Ran {
+        let words: Vec<&str> = std::iter::once("jobs").chain(typed.split(' ')).collect();
+        self.runs(&words, |_| ()).await
+    }
+
+    /// A file beside the processes: `workers.toml`, which those that start from now on read.
+    pub fn writes(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).expect("a file");
+    }
+
+    /// What a process has logged so far.
+    pub fn log(&self, part: Part) -> String {
+        std::fs::read_to_string(&self.at_work[&part].log).expect("a log")
+    }
+
+    /// Sends a signal: `HUP`, `USR1`.
+    pub fn signals(&self, part: Part, signal: &str) {
+        send(signal, self.at_work[&part].child.id());
     }
 
     fn take(&mut self, part: Part) -> Process {
@@ -102,6 +133,29 @@ pub struct Ran {
     pub said: String,
     /// On standard error.
     pub complained: String,
+}
+
+impl Ran {
+    /// What it said, when it succeeded.
+    #[track_caller]
+    pub fn says(self) -> String {
+        assert!(self.succeeded, "{self:?}");
+        self.said
+    }
+
+    /// The same as JSON.
+    #[track_caller]
+    pub fn json(self) -> Value {
+        let said = self.says();
+        serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"))
+    }
+
+    /// What it complained about, when it failed.
+    #[track_caller]
+    pub fn complains(self) -> String {
+        assert!(!self.succeeded && !self.complained.is_empty(), "{self:?}");
+        self.complained
+    }
 }
 
 /// A running process, which dies with this value.
@@ -120,8 +174,7 @@ impl Process {
     }
 
     async fn stops(mut self) -> ExitStatus {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("there is `kill`");
-        assert!(asked.success(), "the process was gone already");
+        send("TERM", self.child.id());
         let mut ended = None;
         until("the process ends", async || {
             ended = self.child.try_wait().expect("a child of ours");
@@ -144,6 +197,11 @@ impl Drop for Process {
             eprintln!("--- {}\n{last}", self.log.display());
         }
     }
+}
+
+fn send(signal: &str, process: u32) {
+    let sent = Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status().expect("there is `kill`");
+    assert!(sent.success(), "the process was gone already");
 }
 
 fn command(folder: &Path, environment: &Environment, arguments: &[&str]) -> Command {

@@ -9,6 +9,7 @@ INSERT INTO sessions (id, user_id, refresh_hash, created_at, last_seen_at, expir
   SELECT gen_random_uuid(), id, sha256(username::bytea), now(), now(), now() FROM users;
 INSERT INTO email_tokens (id, user_id, purpose, token_hash, email, created_at, expires_at)
   SELECT gen_random_uuid(), id, 'verify', sha256(username::bytea), 'x@example.com', now(), now() FROM users;
+INSERT INTO reset_requests (id, email, asked_at) VALUES (gen_random_uuid(), 'alice@example.com', now());
 INSERT INTO signing_keys (kid, private_der, public_jwk, created_at) VALUES ('k', '', '{}', now());
 
 INSERT INTO audit_log (at, action, subject_kind, subject_id) VALUES (now(), 'a', 'b', 'c');

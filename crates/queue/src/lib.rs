@@ -6,6 +6,7 @@
 
 pub mod admin;
 mod backoff;
+mod by_name;
 pub mod clock;
 mod engine;
 mod enqueue;
@@ -27,6 +28,7 @@ pub mod trace;
 pub mod workflow;
 
 pub use backoff::Backoff;
+pub use by_name::ByNameError;
 pub use enqueue::{EnqueueError, Enqueued, enqueue, enqueue_many, enqueue_with};
 pub use handle::Handle;
 pub use handler::{Context, Failure, Outcome, Result};

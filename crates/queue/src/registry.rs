@@ -4,6 +4,7 @@
 
 use crate::{
     backoff::Backoff,
+    by_name::{Make, make},
     handler::{Context, Failure, Then},
     job::Job,
 };
@@ -58,6 +59,7 @@ pub struct Registry<S> {
 struct Entry<S> {
     kind: Kind,
     run: Run<S>,
+    make: Make,
 }
 
 impl<S> fmt::Debug for Registry<S> {
@@ -91,7 +93,7 @@ impl<S: Send + Sync + 'static> Registry<S> {
             Ok(job) => handler(job, cx).boxed(),
             Err(failure) => std::future::ready(Err(failure)).boxed(),
         });
-        let before = self.entries.insert(J::KIND, Entry { kind: Kind::of::<J>(), run });
+        let before = self.entries.insert(J::KIND, Entry { kind: Kind::of::<J>(), run, make: make::<J> });
         assert!(before.is_none(), "job kind {:?} has two handlers", J::KIND);
         self
     }
@@ -104,6 +106,10 @@ impl<S: Send + Sync + 'static> Registry<S> {
     /// The kind of this name, if it can be run here.
     pub fn kind(&self, name: &str) -> Option<&Kind> {
         self.entries.get(name).map(|entry| &entry.kind)
+    }
+
+    pub(crate) fn maker(&self, kind: &str) -> Option<Make> {
+        self.entries.get(kind).map(|entry| entry.make)
     }
 
     /// The run of a job, ready to be awaited; nothing for a kind unknown here.

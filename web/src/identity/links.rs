@@ -117,7 +117,7 @@ pub async fn send_reset(State(app): State<App>, visitor: Visitor, Form(typed): F
         return app.page_again(&visitor, FORGOT, &Forgot { email, sent: false, errors });
     }
     let mut tx = app.db.begin(Actor::System).await?;
-    reset_password::ask(&mut tx, email).await.map_err(|error| Error::Internal(error.into()))?;
+    reset_password::ask(&mut tx, email, app.now()).await.map_err(|error| Error::Internal(error.into()))?;
     tx.commit().await?;
     app.page(&visitor, FORGOT, &Forgot { email, sent: true, errors: FieldErrors::new() })
 }
