@@ -52,3 +52,30 @@ pub async fn errors(c: &mut PgConnection, since: DateTime<Utc>) -> Result<Vec<Er
     .fetch_all(c)
     .await
 }
+
+/// How often a group failed within an hour.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorHour {
+    /// When the hour begins.
+    pub hour: DateTime<Utc>,
+    /// The group.
+    pub fingerprint: String,
+    /// The kind of job.
+    pub kind: String,
+    /// How many runs failed so.
+    pub runs: i64,
+}
+
+/// What has failed since `since`, by group and hour: how each group of [`errors`] went. Thirty-one days are kept.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn error_hours(c: &mut PgConnection, since: DateTime<Utc>) -> Result<Vec<ErrorHour>, sqlx::Error> {
+    sqlx::query_as!(
+        ErrorHour,
+        "SELECT hour, fingerprint, kind, runs FROM queue.error_counts WHERE hour >= $1 ORDER BY hour",
+        since,
+    )
+    .fetch_all(c)
+    .await
+}

@@ -9,6 +9,7 @@ mod alerts;
 pub mod bulk;
 mod errors;
 mod jobs;
+mod limits;
 pub mod live;
 mod overview;
 mod queues;
@@ -20,8 +21,9 @@ mod workers;
 
 pub use acts::{ActError, Cancelled, cancel, discard, edit_args, enqueue_raw, reschedule, retry};
 pub use alerts::{Alert, AlertKind, alert_after, alerts};
-pub use errors::{ErrorGroup, errors};
+pub use errors::{ErrorGroup, ErrorHour, error_hours, errors};
 pub use jobs::{AttemptRow, JobDetail, JobRow, JobState, Progress, Serving, attempts, find, serving};
+pub use limits::{ConcurrencyKeyRow, RateKeyRow, RateRow, concurrency_keys, rate_keys, rates};
 pub use overview::{KindCount, Overview, QueueRow, StateCount, overview};
 pub use queues::{
     BucketRow, Draining, PausedKind, buckets, drain, drain_kind, draining, draining_kind, open_bucket, pause, pause_kind,
