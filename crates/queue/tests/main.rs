@@ -11,6 +11,7 @@ mod fencing;
 mod half_open;
 mod helpers;
 mod history;
+mod limits;
 mod liveness;
 mod model;
 mod occurrences;

@@ -72,7 +72,8 @@ impl Turns {
     async fn share(&mut self, c: &mut PgConnection, ask: &Ask<'_>, wanted: usize) -> Result<Vec<Claimed>, sqlx::Error> {
         let mut jobs = Vec::new();
         let half = if self.line && self.lanes { wanted.div_ceil(2) } else { wanted };
-        for (lanes, most) in [(self.lanes_first, half), (!self.lanes_first, wanted)] {
+        // What the second leaves, the first may have.
+        for (lanes, most) in [(self.lanes_first, half), (!self.lanes_first, wanted), (self.lanes_first, wanted)] {
             let free = (wanted - jobs.len()).min(most);
             if free == 0 {
                 continue;

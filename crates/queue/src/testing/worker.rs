@@ -3,7 +3,7 @@
 
 use crate::{
     clock::{self, Clock},
-    engine::{judge, ticket::Why},
+    engine::{judge, ticket::Why, turns::Turns},
     enqueue::Place,
     job::JobId,
     registry::Kind,
@@ -82,8 +82,11 @@ impl Worker {
     /// When the database refuses.
     pub async fn claim(&mut self, queue: &str, limit: usize) -> Result<Vec<Held>, sqlx::Error> {
         let mut c = self.pool.acquire().await?;
-        let ask = Ask { queue, known: &self.known, worker: self.id, now: clock::given(&*self.clock), capped: false };
-        let claimed = store::claim(&mut c, &ask, limit).await?;
+        let ask = Ask { queue, known: &self.known, worker: self.id, now: clock::given(&*self.clock), capped: true };
+        let (mut turns, mut claimed) = (Turns::default(), Vec::new());
+        while claimed.len() < limit && turns.has_more() {
+            claimed.extend(turns.claim(&mut c, &ask, limit - claimed.len()).await?);
+        }
         let held = |job: store::Claimed| Held {
             place: job.place(),
             job: JobId(job.id),

@@ -5,7 +5,7 @@ pub mod jobs;
 pub mod proxy;
 
 use mywork_queue::{
-    JobId, Registry, Runtime, RuntimeOptions,
+    Handle, JobId, Registry, Runtime, RuntimeOptions,
     admin::{self, JobDetail, JobState},
     clock::{Clock, SystemClock},
     groups::Group,
@@ -108,8 +108,9 @@ impl<S: Send + Sync + 'static> Start<S> {
     pub fn run(self) -> Worker {
         let shutdown = CancellationToken::new();
         let runtime = Runtime::new(self.pool, self.registry, self.state, self.group, self.clock, self.options);
+        let handle = runtime.handle();
         let task = tokio::spawn(runtime.run(shutdown.clone()));
-        Worker { shutdown, task }
+        Worker { shutdown, handle, task }
     }
 
     /// In a runtime of its own, which can die like a process.
@@ -125,6 +126,7 @@ impl<S: Send + Sync + 'static> Start<S> {
 
 pub struct Worker {
     shutdown: CancellationToken,
+    pub handle: Handle,
     task: JoinHandle<()>,
 }
 
