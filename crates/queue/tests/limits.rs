@@ -129,7 +129,7 @@ async fn no_key_runs_more_jobs_at_once_than_it_may_over_all_processes() {
     let stage = Stage::new().await;
     with_runs(&stage).await;
     committed(&stage.pool, async |c| {
-        for number in 0..180 {
+        for number in 0..180_u32 {
             let at_most = 1 + number % 3;
             let key = format!("key {at_most}");
             let job = Timed { key: key.clone(), millis: 3 + u64::from(number % 7) };
@@ -199,7 +199,9 @@ async fn a_killed_worker_leaks_no_capacity() {
         stage.until_state(job, JobState::Done).await;
     }
     second.stop().await;
-    assert_eq!(heir.names(), ["a", "b", "c"]);
+    let mut ran = heir.names();
+    ran.sort_unstable(); // two at once begin in any order
+    assert_eq!(ran, ["a", "b", "c"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -364,7 +366,7 @@ async fn a_job_without_a_rate_waits_out_a_429_by_itself() {
     assert_eq!(drained.count("test.ask", "throttled"), 1);
     let row = stage.job(job).await.job;
     assert_eq!((row.state, row.attempt), (JobState::Scheduled, 0));
-    assert_eq!((row.run_at - clock.now()).num_seconds(), 60);
+    assert!((59_999..=60_000).contains(&(row.run_at - clock.now()).num_milliseconds()), "{}", row.run_at);
 }
 
 #[tokio::test]
