@@ -1,11 +1,7 @@
 //! Steering a worker while it runs: a changed `workers.toml` is applied without a restart (JOB-24), and the process can be told
 //! to take no new jobs.
 
-use crate::{
-    engine::{Engine, heart},
-    groups::Group,
-    store,
-};
+use crate::{engine::Engine, groups::Group, limits, store};
 use futures::FutureExt;
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -28,17 +24,21 @@ impl Handle {
     /// holds for its kinds, the rates, and the limits of queues. Answers what only a restart can change, a sentence each.
     ///
     /// # Errors
-    /// When the database refuses the rates and limits; then nothing has changed.
+    /// When the database refuses the rates and limits; then the worker goes on as it was.
     pub async fn apply(&self, group: Group) -> Result<Vec<String>, sqlx::Error> {
         let engine = &self.0;
-        heart::apply_limits(engine, Arc::clone(&group.limits)).await?;
-        engine.adopt_policies(&group);
+        let (worker, capacity) = (engine.worker(), i32::try_from(group.concurrency).unwrap_or(i32::MAX));
+        let limits = Arc::clone(&group.limits);
+        store::run(&engine.database, move |c| {
+            async move {
+                limits::install(c, &limits).await?;
+                store::resize(c, worker, capacity).await
+            }
+            .boxed()
+        })
+        .await?;
         let before = engine.slots.number();
-        if group.concurrency != before {
-            engine.slots.resize(group.concurrency);
-            let (worker, capacity) = (engine.worker(), i32::try_from(group.concurrency).unwrap_or(i32::MAX));
-            store::run(&engine.database, move |c| store::resize(c, worker, capacity).boxed()).await?;
-        }
+        engine.adopt(&group);
         tracing::info!(group = group.name, concurrency = group.concurrency, before, "the group was applied");
         Ok(left_for_a_restart(&engine.registration, &group))
     }

@@ -101,10 +101,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
     pub async fn run(self, shutdown: CancellationToken) {
         let Self { engine, inboxes, bench } = self;
         let judging_from = tokio::select! {
-            from = async {
-                heart::install_limits(&engine).await;
-                heart::register(&engine).await
-            } => from,
+            from = heart::register(&engine) => from,
             () = shutdown.cancelled() => return,
         };
         tracing::info!(worker = %engine.worker(), group = engine.registration.group, queues = ?engine.registration.queues, "working");

@@ -8,7 +8,7 @@ use crate::{
         Engine, Patience,
         tally::{Failed, Ran},
     },
-    limits::{self, Limits},
+    limits,
     store::{self, Registration},
 };
 use futures::FutureExt;
@@ -31,6 +31,7 @@ pub(crate) async fn register(engine: &Arc<Engine>) -> Instant {
         let announced = store::run(&engine.database, move |c| {
             async move {
                 let capacity = i32::try_from(own.slots.number()).unwrap_or(i32::MAX);
+                limits::install(c, &own.limits()).await?; // before the first claim
                 store::register(c, own.worker(), &Registration { capacity, ..own.registration.clone() }, own.is_quiet()).await
             }
             .boxed()
@@ -42,20 +43,6 @@ pub(crate) async fn register(engine: &Arc<Engine>) -> Instant {
         judging_from = Instant::now() + engine.options.lease;
         patience.wait().await;
     }
-}
-
-/// Makes the operator's limits hold before the first claim.
-pub(crate) async fn install_limits(engine: &Arc<Engine>) {
-    let mut patience = Patience::new();
-    while let Err(error) = apply_limits(engine, Arc::clone(&engine.limits)).await {
-        tracing::warn!(%error, "the limits cannot be installed; trying again");
-        patience.wait().await;
-    }
-}
-
-/// Makes `limits` hold from now on.
-pub(crate) async fn apply_limits(engine: &Engine, limits: Arc<Limits>) -> Result<(), sqlx::Error> {
-    store::run(&engine.database, move |c| async move { limits::install(c, &limits).await }.boxed()).await
 }
 
 /// Beats until `closing`, then says goodbye.

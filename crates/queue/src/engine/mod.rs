@@ -52,11 +52,10 @@ pub(crate) struct Engine {
     pub known: Known,
     kinds: Vec<Kind>,
     policies: RwLock<HashMap<String, Policy>>,
-    /// What the operator allowed when the process started.
-    pub limits: Arc<Limits>,
+    limits: RwLock<Arc<Limits>>,
     pub lines: Vec<Line>,
     /// One permit per job this process may hold at once.
-    pub slots: Arc<Slots>,
+    pub slots: Slots,
     /// No new claims while anybody wants that.
     pub quiet: watch::Sender<Quiet>,
     /// No new claims from here on.
@@ -168,7 +167,7 @@ impl Engine {
                 capacity: i32::try_from(group.concurrency).unwrap_or(i32::MAX),
             },
             policies: RwLock::new(policies(&kinds, group)),
-            limits: Arc::clone(&group.limits),
+            limits: RwLock::new(Arc::clone(&group.limits)),
             kinds,
             lines: group.queues.iter().map(line).collect(),
             slots: Slots::new(group.concurrency),
@@ -198,9 +197,16 @@ impl Engine {
         self.stop_runs(&Why::Lost);
     }
 
-    /// Runs that begin from now on go by what `group` says about their kinds.
-    pub(crate) fn adopt_policies(&self, group: &Group) {
+    /// What the operator allows over all processes.
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on the process goes by `group`, except for its queues.
+    pub(crate) fn adopt(&self, group: &Group) {
         *self.policies.write().unwrap_or_else(PoisonError::into_inner) = policies(&self.kinds, group);
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&group.limits);
+        self.slots.resize(group.concurrency);
     }
 
     pub(crate) fn policy(&self, kind: &str) -> Policy {

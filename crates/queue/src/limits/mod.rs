@@ -26,6 +26,9 @@ pub(crate) struct Rate {
 
 /// Makes `limits` hold for every process, from their next claims on.
 pub(crate) async fn install(c: &mut PgConnection, limits: &Limits) -> Result<(), sqlx::Error> {
+    if *limits == Limits::default() {
+        return Ok(());
+    }
     let rates: Vec<_> = limits.rates.values().collect();
     // A bucket found empty is looked at again when its old rate would have filled it; under the new one that may be sooner.
     sqlx::query!(
