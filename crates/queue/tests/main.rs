@@ -4,6 +4,7 @@
 mod support;
 
 mod administration;
+mod bulk;
 mod cancelling;
 mod claiming;
 mod enqueueing;
@@ -15,6 +16,8 @@ mod liveness;
 mod occurrences;
 mod outage;
 mod pooler;
+mod redaction;
 mod retries;
 mod schedules;
+mod statistics;
 mod wake_up;
