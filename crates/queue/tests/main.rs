@@ -4,6 +4,7 @@
 mod support;
 
 mod administration;
+mod bulk;
 mod cancelling;
 mod claiming;
 mod enqueueing;
@@ -18,7 +19,9 @@ mod occurrences;
 mod outage;
 mod pooler;
 mod race;
+mod redaction;
 mod retries;
 mod schedules;
+mod statistics;
 mod wake_up;
 mod workflows;
