@@ -40,6 +40,7 @@ pub struct Config {
     pub storage: Storage,
     pub email: Email,
     pub web: Web,
+    pub metrics: Metrics,
     pub log: Log,
 }
 
@@ -51,6 +52,8 @@ pub struct Database {
     pub web_url: Option<Secret>,
     /// Login of workers where they have one of their own.
     pub worker_url: Option<Secret>,
+    /// An address without a pooler in between, where the others have one.
+    pub direct_url: Option<Secret>,
     /// Connections per process.
     pub max_connections: u32,
 }
@@ -116,6 +119,12 @@ pub struct Web {
     pub rate_per_minute: u32,
     /// Shared secret of `/api/cron/…`; without one those routes are closed.
     pub cron_secret: Option<Secret>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Metrics {
+    /// Port on which workers and schedulers answer monitors; the web process does so on its own.
+    pub port: Option<u16>,
 }
 
 #[derive(Clone, Debug)]

@@ -2,9 +2,8 @@
 //! be set; `docs/configuration.md` is printed from it and a test holds the two together. Every fault is found and told at
 //! once, each with the name of the setting and what to do.
 
-use mywork::config::{Auth, AuthMode, Config, Database, Email, Log, Secret, Storage, Stripe, Web};
+use mywork::config::{Auth, AuthMode, Config, Database, Email, Log, Metrics, Secret, Storage, Stripe, Web};
 use std::{collections::BTreeMap, fmt, path::Path, str::FromStr};
-use url::Url;
 
 /// One thing that can be set.
 #[derive(Debug)]
@@ -29,6 +28,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("DATABASE_URL", "database.url", None, "PostgreSQL 15 or newer with pgvector; a login that may migrate."),
     setting("WEB_DATABASE_URL", "database.web_url", Some(""), "Login of the web tier, a member of mywork_web; empty: DATABASE_URL."),
     setting("WORKER_DATABASE_URL", "database.worker_url", Some(""), "Login of workers, a member of mywork_worker; empty: DATABASE_URL."),
+    setting("DATABASE_DIRECT_URL", "database.direct_url", Some(""), "An address without a pooler in between, for LISTEN and migrations; empty: the others have none."),
     setting("DATABASE_CONNECTIONS", "database.max_connections", Some("16"), "Connections per process."),
     setting("AUTH_MODE", "auth.mode", Some("builtin"), "`builtin` for our own accounts, `clerk` for Clerk."),
     setting("AUTH_ISSUER", "auth.issuer", Some(""), "`iss` of accepted tokens; required for Clerk."),
@@ -52,6 +52,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("TRUSTED_PROXIES", "web.trusted_proxies", Some(""), "Addresses of proxies whose X-Forwarded-For is believed, comma separated."),
     setting("RATE_PER_MINUTE", "web.rate_per_minute", Some("100"), "API requests per minute and address."),
     setting("CRON_SECRET", "web.cron_secret", Some(""), "Shared secret of /api/cron/…; empty: those routes are closed."),
+    setting("METRICS_PORT", "metrics.port", Some(""), "Port on which a worker or scheduler answers /metrics and /health/…; empty: none. The web answers on its own."),
     setting("LOG_JSON", "log.json", Some("true"), "One JSON object a line; `false` for lines that people read."),
     setting("LOG", "log.filter", Some("info"), "Filter of log lines, as `info` or `mywork_web=debug,info`."),
 ];
@@ -174,6 +175,7 @@ impl Reader {
         let email = (self.text("email.api_key"), self.value("email.api_base", "an address"), self.text("email.from"));
         let rate = self.value("web.rate_per_minute", "a number such as 100");
         let proxies = self.list("web.trusted_proxies", "IP addresses, comma separated");
+        let metrics = self.optional_value("metrics.port", "a number from 1 to 65535, or empty");
         let json = self.value("log.json", "`true` or `false`");
         let filter = self.text("log.filter");
 
@@ -184,6 +186,7 @@ impl Reader {
                 url: Secret::new(database.0?),
                 web_url: self.optional("database.web_url").map(Secret::new),
                 worker_url: self.optional("database.worker_url").map(Secret::new),
+                direct_url: self.optional("database.direct_url").map(Secret::new),
                 max_connections: database.1?,
             },
             auth: Auth {
@@ -218,6 +221,7 @@ impl Reader {
                 rate_per_minute: rate?,
                 cron_secret: self.optional("web.cron_secret").map(Secret::new),
             },
+            metrics: Metrics { port: metrics },
             log: Log { json: json?, filter: filter? },
         })
     }
@@ -239,7 +243,7 @@ impl Reader {
         text.parse().ok().or_else(|| self.fault(path, wanted))
     }
 
-    fn optional_value(&mut self, path: &'static str, wanted: &str) -> Option<Url> {
+    fn optional_value<T: FromStr>(&mut self, path: &'static str, wanted: &str) -> Option<T> {
         self.optional(path).and_then(|_| self.value(path, wanted))
     }
 

@@ -4,7 +4,7 @@
 
 use crate::{migrate, run, seed, shutdown};
 use anyhow::{Context, bail};
-use mywork::config::{Auth, AuthMode, Config, Database, Email, Log, Secret, Storage, Stripe, Web};
+use mywork::config::{Auth, AuthMode, Config, Database, Email, Log, Metrics, Secret, Storage, Stripe, Web};
 use mywork::webhooks::STRIPE_EVENTS;
 use mywork_sandbox::{Cluster, ClusterOptions, STRIPE_WEBHOOK_SECRET, Sandbox, SandboxOptions, Target};
 use std::{
@@ -126,7 +126,7 @@ pub fn configuration(port: u16, database_url: String, sandbox: &Sandbox) -> anyh
     Ok(Config {
         base_url: format!("http://localhost:{port}").parse()?,
         port,
-        database: Database { url: Secret::new(database_url), web_url: None, worker_url: None, max_connections: 16 },
+        database: Database { url: Secret::new(database_url), web_url: None, worker_url: None, direct_url: None, max_connections: 16 },
         auth: Auth { mode: AuthMode::Builtin, issuer: None, jwks_url: None, sign_in_url: None, webhook_secrets: Vec::new() },
         stripe: Stripe {
             secret_key: Secret::new(&secrets.stripe_secret_key),
@@ -149,6 +149,7 @@ pub fn configuration(port: u16, database_url: String, sandbox: &Sandbox) -> anyh
             webhook_secrets: Vec::new(),
         },
         web: Web { trusted_proxies: Vec::new(), rate_per_minute: 600, cron_secret: None },
+        metrics: Metrics::default(), // the web's registry serves for all parts
         log: Log { json: false, filter: "info".into() },
     })
 }

@@ -66,7 +66,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Dev => unreachable!("handled above"),
         Command::Web => run::web(config, shutdown::on_signal()).await,
-        Command::Worker { group } => run::worker(config, &group, shutdown::on_signal()).await,
+        Command::Worker { group } => run::worker(config, &group).await,
         Command::Scheduler => run::scheduler(config, shutdown::on_signal()).await,
         Command::Migrate => migrate::run(&config).await,
         Command::Seed => seed::command(config).await,

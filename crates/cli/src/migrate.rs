@@ -17,11 +17,11 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A few connections as the login that may migrate. Five seconds are enough for a server that answers at all.
+/// A few connections as the login that may migrate, past any pooler: migrations lock by session. Five seconds are enough for a server that answers at all.
 pub async fn owner(config: &Config) -> anyhow::Result<PgPool> {
     PgPoolOptions::new()
         .acquire_timeout(Duration::from_secs(5))
-        .connect(config.database.url.reveal())
+        .connect(config.database.direct_url.as_ref().unwrap_or(&config.database.url).reveal())
         .await
         .context("the database does not answer: check DATABASE_URL and that the server runs")
 }

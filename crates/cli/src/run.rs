@@ -1,10 +1,10 @@
 //! The three kinds of process, each until it is told to stop. Any number of each may run at once.
 
-use crate::parts;
+use crate::{monitor, parts, shutdown, steering};
 use anyhow::Context;
 use mywork::{
     config::{Config, Log},
-    db::Role,
+    db::{Db, Role},
 };
 use mywork_queue::{
     Kind, Runtime, RuntimeOptions,
@@ -45,9 +45,9 @@ pub async fn serve(config: Arc<Config>, listener: TcpListener, stop: Cancellatio
 }
 
 /// `mywork worker --group G`
-pub async fn worker(config: Config, group: &str, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn worker(config: Config, group: &str) -> anyhow::Result<()> {
     log(&config.log);
-    work(Arc::new(config), group, stop).await
+    work(Arc::new(config), group, shutdown::on_signal_but_hangup()).await
 }
 
 /// Runs the jobs of one group of `workers.toml`.
@@ -57,10 +57,27 @@ pub async fn work(config: Arc<Config>, group: &str, stop: CancellationToken) -> 
     let known = || groups.iter().map(|g| g.name.as_str()).collect::<Vec<_>>().join(", ");
     let group = groups.get(group).with_context(|| format!("workers.toml has no group `{group}`; it has {}", known()))?.clone();
     let services = parts::services(&config, parts::clock()).await?;
+    if let Some(port) = config.metrics.port {
+        monitor::open(port, services.db.clone(), stop.clone()).await?;
+    }
     // A pool of the engine's own, so that handlers waiting for a connection cannot keep its heart from beating.
     let engine = parts::database(&config, Role::Worker).await?;
-    let options = RuntimeOptions { release: env!("CARGO_PKG_VERSION").to_owned(), ..RuntimeOptions::default() };
-    Runtime::new(engine.public().clone(), registry, services, group, parts::clock(), options).run(stop).await;
+    let listen_on = match &config.database.direct_url {
+        Some(url) => Some(Db::connect(url.reveal(), Role::Worker, 1).await.context("DATABASE_DIRECT_URL does not answer")?),
+        None => None,
+    };
+    let options = RuntimeOptions {
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        listen_on: listen_on.map(|db| db.public().clone()),
+        ..RuntimeOptions::default()
+    };
+    let (name, kinds) = (group.name.clone(), registry.kinds());
+    let runtime = Runtime::new(engine.public().clone(), registry, services, group, parts::clock(), options);
+    let steering = steering::heed(runtime.handle(), name, kinds);
+    tokio::select! {
+        () = runtime.run(stop) => {}
+        () = async { steering.await; std::future::pending().await } => {}
+    }
     Ok(())
 }
 
@@ -82,6 +99,9 @@ pub async fn scheduler(config: Config, stop: CancellationToken) -> anyhow::Resul
 /// Enqueues what is due until told to stop.
 pub async fn schedule(config: Arc<Config>, stop: CancellationToken) -> anyhow::Result<()> {
     let db = parts::database(&config, Role::Worker).await?;
+    if let Some(port) = config.metrics.port {
+        monitor::open(port, db.clone(), stop.clone()).await?;
+    }
     Scheduler::run(db.public().clone(), parts::clock(), stop).await;
     Ok(())
 }

@@ -9,6 +9,7 @@ use axum::{
 };
 use http::{Method, StatusCode, header};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use mywork::db::Db;
 use std::time::Duration;
 
 /// Makes Prometheus the recorder of this process; once, at start.
@@ -24,6 +25,14 @@ pub fn install() -> std::result::Result<PrometheusHandle, BuildError> {
         .set_buckets_for_metric(
             Matcher::Full("order_amount_dollars".to_owned()),
             &[10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 5000.0],
+        )?
+        .set_buckets_for_metric(
+            Matcher::Full("queue_job_duration_seconds".to_owned()),
+            &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0],
+        )?
+        .set_buckets_for_metric(
+            Matcher::Full("queue_job_wait_seconds".to_owned()),
+            &[0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 1800.0],
         )?
         .install_recorder()?;
     metrics::describe_counter!("http_requests_total", "Requests answered, by method, route template and status.");
@@ -51,11 +60,16 @@ pub(crate) fn record_request(method: &Method, route: &str, status: StatusCode, e
         .record(elapsed.as_secs_f64());
 }
 
-pub(crate) async fn show(State(app): State<App>) -> Result<Response> {
-    let Some(handle) = &app.metrics else { return Err(Error::NotFound("recorder of metrics")) };
-    let pool = app.db.public();
+/// Reads what is measured only when somebody asks.
+pub fn measure(db: &Db) {
+    let pool = db.public();
     let idle = pool.num_idle();
     metrics::gauge!("db_connections", "state" => "idle").set(idle as f64);
     metrics::gauge!("db_connections", "state" => "busy").set((pool.size() as usize).saturating_sub(idle) as f64);
+}
+
+pub(crate) async fn show(State(app): State<App>) -> Result<Response> {
+    let Some(handle) = &app.metrics else { return Err(Error::NotFound("recorder of metrics")) };
+    measure(&app.db);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()).into_response())
 }

@@ -1,4 +1,4 @@
-//! Pausing, resuming and draining a queue, for all processes at once; those that run go on.
+//! Pausing, resuming and draining a queue or a kind of job, for all processes at once; those that run go on.
 
 use super::{
     Shell,
@@ -7,27 +7,44 @@ use super::{
 };
 use anyhow::{Context, ensure};
 use clap::Args;
-use mywork_queue::admin;
+use mywork::db::Tx;
+use mywork_queue::admin::{self, Draining};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+/// What is paused: a queue by its name, or one kind of job.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    queue: Option<String>,
+    /// A kind of job instead of a queue
+    #[arg(long)]
+    kind: Option<String>,
+}
 
 #[derive(Args)]
 pub struct Pause {
-    queue: String,
+    #[command(flatten)]
+    what: What,
     #[command(flatten)]
     why: Reason,
 }
 
 #[derive(Args)]
 pub struct Resume {
-    queue: String,
+    #[command(flatten)]
+    what: What,
     #[command(flatten)]
     why: Reason,
 }
 
 #[derive(Args)]
 pub struct Drain {
-    queue: String,
+    #[command(flatten)]
+    what: What,
     #[command(flatten)]
     why: Reason,
     /// Give up waiting after so many seconds; the pause stays
@@ -35,46 +52,103 @@ pub struct Drain {
     timeout: u64,
 }
 
-pub async fn pause(shell: &Shell, asked: Pause) -> anyhow::Result<()> {
-    let Pause { queue, why } = asked;
-    stop(shell, &queue, &why.reason, "queue.pause").await?;
-    shell.answer(&json!({ "queue": queue, "paused": true }), |_| println!("queue {queue} is paused"))
+enum Target {
+    Queue(String),
+    Kind(String),
 }
 
-pub async fn resume(shell: &Shell, asked: Resume) -> anyhow::Result<()> {
-    let Resume { queue, why } = asked;
-    let mut tx = shell.begin().await?;
-    let resumed = admin::resume(&mut tx, &queue).await?;
-    ensure!(resumed, "queue {queue} was not paused: see `mywork jobs stats`");
-    trail::note(&mut tx, "queue.resume", "queue", &queue, &why.reason).await?;
-    tx.commit().await?;
-    shell.answer(&json!({ "queue": queue, "paused": false }), |_| println!("queue {queue} goes on"))
-}
-
-pub async fn drain(shell: &Shell, asked: Drain) -> anyhow::Result<()> {
-    let Drain { queue, why, timeout } = asked;
-    stop(shell, &queue, &why.reason, "queue.drain").await?;
-    let deadline = Instant::now() + Duration::from_secs(timeout);
-    let mut last = None;
-    loop {
-        let mut tx = shell.begin().await?;
-        let overview = admin::overview(&mut tx).await?;
-        let running = overview.queues.iter().find(|row| row.name == queue).map_or(0, |row| row.running);
-        if running == 0 {
-            return shell.answer(&json!({ "queue": queue, "running": 0 }), |_| println!("queue {queue} is drained"));
-        }
-        if last.replace(running) != Some(running) && !shell.json {
-            println!("queue {queue} is paused; {} still running", counted(running, "job"));
-        }
-        let left = deadline.checked_duration_since(Instant::now());
-        left.with_context(|| format!("queue {queue} is paused, and {} still running", counted(running, "job")))?;
-        tokio::time::sleep(Duration::from_millis(500)).await;
+impl What {
+    fn target(self) -> anyhow::Result<Target> {
+        let kind = self.kind.map(Target::Kind);
+        self.queue.map(Target::Queue).or(kind).context("name a queue, or a kind by --kind")
     }
 }
 
-async fn stop(shell: &Shell, queue: &str, reason: &str, action: &'static str) -> anyhow::Result<()> {
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.sort(), self.name())
+    }
+}
+
+impl Target {
+    fn sort(&self) -> &'static str {
+        match self {
+            Self::Queue(_) => "queue",
+            Self::Kind(_) => "kind",
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Queue(name) | Self::Kind(name) => name,
+        }
+    }
+
+    async fn pause(&self, tx: &mut Tx, reason: &str) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Queue(queue) => admin::pause(tx, queue, reason).await,
+            Self::Kind(kind) => admin::pause_kind(tx, kind, reason).await,
+        }
+    }
+
+    async fn resume(&self, tx: &mut Tx) -> Result<bool, sqlx::Error> {
+        match self {
+            Self::Queue(queue) => admin::resume(tx, queue).await,
+            Self::Kind(kind) => admin::resume_kind(tx, kind).await,
+        }
+    }
+
+    async fn draining(&self, tx: &mut Tx) -> Result<Draining, sqlx::Error> {
+        match self {
+            Self::Queue(queue) => admin::draining(tx, queue).await,
+            Self::Kind(kind) => admin::draining_kind(tx, kind).await,
+        }
+    }
+
+    async fn note(&self, tx: &mut Tx, queue: &'static str, kind: &'static str, reason: &str) -> anyhow::Result<()> {
+        let action = if let Self::Queue(_) = self { queue } else { kind };
+        trail::note(tx, action, self.sort(), self.name(), reason).await
+    }
+}
+
+pub async fn pause(shell: &Shell, asked: Pause) -> anyhow::Result<()> {
+    let target = asked.what.target()?;
     let mut tx = shell.begin().await?;
-    admin::pause(&mut tx, queue, reason).await?;
-    trail::note(&mut tx, action, "queue", queue, reason).await?;
-    Ok(tx.commit().await?)
+    target.pause(&mut tx, &asked.why.reason).await?;
+    target.note(&mut tx, "queue.pause", "kind.pause", &asked.why.reason).await?;
+    tx.commit().await?;
+    shell.answer(&json!({ target.sort(): target.name(), "paused": true }), |_| println!("{target} is paused"))
+}
+
+pub async fn resume(shell: &Shell, asked: Resume) -> anyhow::Result<()> {
+    let target = asked.what.target()?;
+    let mut tx = shell.begin().await?;
+    ensure!(target.resume(&mut tx).await?, "{target} was not paused: see `mywork jobs stats`");
+    target.note(&mut tx, "queue.resume", "kind.resume", &asked.why.reason).await?;
+    tx.commit().await?;
+    shell.answer(&json!({ target.sort(): target.name(), "paused": false }), |_| println!("{target} goes on"))
+}
+
+pub async fn drain(shell: &Shell, asked: Drain) -> anyhow::Result<()> {
+    let target = asked.what.target()?;
+    let mut tx = shell.begin().await?;
+    target.pause(&mut tx, &asked.why.reason).await?;
+    target.note(&mut tx, "queue.drain", "kind.drain", &asked.why.reason).await?;
+    tx.commit().await?;
+
+    let deadline = Instant::now() + Duration::from_secs(asked.timeout);
+    let mut last = None;
+    loop {
+        let mut tx = shell.begin().await?;
+        let Draining { running, over } = target.draining(&mut tx).await?;
+        tx.commit().await?;
+        if over {
+            return shell.answer(&json!({ target.sort(): target.name(), "running": 0 }), |_| println!("{target} is drained"));
+        }
+        if running > 0 && last.replace(running) != Some(running) && !shell.json {
+            println!("{target} is paused; {} still running", counted(running, "job"));
+        }
+        ensure!(Instant::now() < deadline, "{target} is paused, and {} still running", counted(running, "job"));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
