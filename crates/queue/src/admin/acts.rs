@@ -2,10 +2,11 @@
 
 use crate::{
     admin::{jobs::JobState, redaction},
-    enqueue::{EnqueueError, Enqueued, NewJob},
+    enqueue::{EnqueueError, Enqueued, NewJob, Place},
     job::JobId,
     options::Options,
     registry::Kind,
+    workflow::{self, Ended, How, Moves, WorkflowId, WorkflowState},
 };
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -36,6 +37,16 @@ pub enum ActError {
         /// The key.
         key: String,
     },
+    /// It is part of a workflow that has gone another way.
+    #[error("job {id} is part of workflow {workflow}, which is {state}; it has no use for the job any more")]
+    WorkflowOver {
+        /// The job.
+        id: JobId,
+        /// The workflow.
+        workflow: WorkflowId,
+        /// Where that is in its life.
+        state: WorkflowState,
+    },
     /// A value that is not shown was moved to where there is none.
     #[error("{0}")]
     Hidden(String),
@@ -53,12 +64,14 @@ pub enum Cancelled {
     Asked,
 }
 
-/// Cancels a job that waits, or asks the worker of one that runs to stop it.
+/// Cancels a job that waits, or asks the worker of one that runs to stop it. A workflow it is part of has then failed.
 ///
 /// # Errors
 /// When the job is over or unknown.
 pub async fn cancel(c: &mut PgConnection, id: JobId, reason: &str) -> Result<Cancelled, ActError> {
-    let ended = sqlx::query_scalar!(
+    let mut tx = c.begin().await?;
+    workflow::lock_of(&mut tx, id).await?;
+    let ended = sqlx::query!(
         r#"
         WITH over AS (
           DELETE FROM queue.jobs
@@ -78,14 +91,20 @@ pub async fn cancel(c: &mut PgConnection, id: JobId, reason: &str) -> Result<Can
                concurrency_key, concurrency_limit, rate_key, workflow_id, step, child, redact,
                last_error, $2, created_at, now()
         FROM over
-        RETURNING id
+        RETURNING workflow_id, step, child
         "#,
         id.0,
         reason,
     )
-    .fetch_optional(&mut *c)
+    .fetch_optional(&mut *tx)
     .await?;
-    if ended.is_some() {
+    if let Some(ended) = ended {
+        if let Some((workflow, step)) = ended.workflow_id.zip(ended.step) {
+            let place = Place { workflow, step, child: ended.child };
+            let how = How::Failed(format!("cancelled: {reason}"));
+            workflow::advance(&mut tx, Moves::of(vec![Ended { place, how }])).await?;
+        }
+        tx.commit().await?;
         return Ok(Cancelled::Ended);
     }
 
@@ -97,18 +116,24 @@ pub async fn cancel(c: &mut PgConnection, id: JobId, reason: &str) -> Result<Can
         id.0,
         reason,
     )
-    .execute(&mut *c)
+    .execute(&mut *tx)
     .await?;
-    if asked.rows_affected() == 1 { Ok(Cancelled::Asked) } else { Err(refusal(c, id).await?) }
+    if asked.rows_affected() == 0 {
+        return Err(refusal(&mut tx, id).await?);
+    }
+    tx.commit().await?;
+    Ok(Cancelled::Asked)
 }
 
 /// Runs a job again: one that is over comes back under its number with all its attempts before it, one that waits for its
-/// time is due now.
+/// time is due now. A workflow that failed by it runs again.
 ///
 /// # Errors
-/// When the job runs, is unknown, or another job has taken its unique key.
+/// When the job runs, is unknown, another job has taken its unique key, or its workflow is over.
 pub async fn retry(c: &mut PgConnection, id: JobId) -> Result<(), ActError> {
     let mut tx = c.begin().await?;
+    let again =
+        workflow::before_retry(&mut tx, id).await?.map_err(|(workflow, state)| ActError::WorkflowOver { id, workflow, state })?;
     let finished = sqlx::query_scalar!("SELECT coalesce(unique_key, '') FROM queue.finished_jobs WHERE id = $1 FOR UPDATE", id.0)
         .fetch_optional(&mut *tx)
         .await?;
@@ -153,6 +178,9 @@ pub async fn retry(c: &mut PgConnection, id: JobId) -> Result<(), ActError> {
     .await?;
     if back.rows_affected() == 0 {
         return Err(ActError::KeyTaken { id, key: key.unwrap_or_default() }); // dropping the transaction brings the row back
+    }
+    if let Some(again) = again {
+        workflow::reopen(&mut tx, id, again).await?;
     }
     Ok(tx.commit().await?)
 }

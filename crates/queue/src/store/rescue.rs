@@ -1,6 +1,10 @@
 //! Taking back the runs of workers that are gone: see `rescue.sql`.
 
-use sqlx::PgConnection;
+use crate::{
+    enqueue::Place,
+    workflow::{self, Ended, How, Moves},
+};
+use sqlx::{Connection, PgConnection};
 use std::time::Duration;
 
 /// A run taken back, and what became of its job.
@@ -16,6 +20,9 @@ pub(crate) struct Fate {
     pub took: f64,
     /// `quarantined`, `dead` or `cancelled`; nothing when it runs again.
     pub ends_as: Option<String>,
+    workflow_id: Option<i64>,
+    step: Option<String>,
+    child: Option<i32>,
 }
 
 /// What the job says afterwards.
@@ -23,5 +30,42 @@ pub(crate) const WORKER_LOST: &str = "The worker died, or lost the database, whi
 
 /// Rescues jobs whose worker has not been heard of for `lease`. The third rescue of a job quarantines it.
 pub(crate) async fn rescue(c: &mut PgConnection, lease: Duration) -> Result<Vec<Fate>, sqlx::Error> {
-    sqlx::query_file_as!(Fate, "src/store/rescue.sql", lease.as_secs_f64(), 3, WORKER_LOST,).fetch_all(c).await
+    let mut fates = take_back(c, lease, None).await?;
+    let workflows = with_orphans(c, lease).await?;
+    if !workflows.is_empty() {
+        let mut tx = c.begin().await?;
+        let free = workflow::lock_free(&mut tx, &workflows).await?;
+        let taken = take_back(&mut tx, lease, Some(&free)).await?;
+        workflow::advance(&mut tx, Moves::of(taken.iter().filter_map(ended).collect())).await?;
+        tx.commit().await?;
+        fates.extend(taken);
+    }
+    Ok(fates)
+}
+
+/// Takes back runs of jobs outside of workflows, or of those within these outermost workflows.
+async fn take_back(c: &mut PgConnection, lease: Duration, roots: Option<&[i64]>) -> Result<Vec<Fate>, sqlx::Error> {
+    sqlx::query_file_as!(Fate, "src/store/rescue.sql", lease.as_secs_f64(), 3, WORKER_LOST, roots).fetch_all(c).await
+}
+
+/// Workflows with runs to be taken back.
+async fn with_orphans(c: &mut PgConnection, lease: Duration) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT DISTINCT j.workflow_id AS "id!"
+        FROM queue.jobs j
+        LEFT JOIN queue.workers w ON w.id = j.worker_id
+        WHERE j.state = 'running' AND j.workflow_id IS NOT NULL
+          AND (w.id IS NULL OR w.stopped_at IS NOT NULL OR w.lost_at IS NOT NULL OR w.heartbeat_at < now() - make_interval(secs => $1))
+        "#,
+        lease.as_secs_f64(),
+    )
+    .fetch_all(c)
+    .await
+}
+
+fn ended(fate: &Fate) -> Option<Ended> {
+    let ends_as = fate.ends_as.as_deref()?;
+    let place = Place { workflow: fate.workflow_id?, step: fate.step.clone()?, child: fate.child };
+    Some(Ended { place, how: How::Failed(format!("{ends_as}: {WORKER_LOST}")) })
 }

@@ -8,6 +8,8 @@ WITH orphans AS (
   FROM queue.jobs j
   LEFT JOIN queue.workers w ON w.id = j.worker_id
   WHERE j.state = 'running'
+    AND CASE WHEN $4::bigint[] IS NULL THEN j.workflow_id IS NULL -- the others move their workflow, too
+             ELSE j.workflow_id IN (SELECT id FROM queue.workflows WHERE root_id = ANY ($4)) END
     AND (w.id IS NULL OR w.stopped_at IS NOT NULL OR w.lost_at IS NOT NULL OR w.heartbeat_at < now() - make_interval(secs => $1))
   LIMIT 500
   FOR UPDATE OF j SKIP LOCKED
@@ -52,9 +54,10 @@ runs AS (
   ) AS run
 )
 SELECT id AS "id!", queue AS "queue!", kind AS "kind!", ends_as, release AS "release!",
-       md5(kind || ' worker lost') AS "fingerprint!", extract(epoch FROM now() - started_at)::float8 AS "took!"
+       md5(kind || ' worker lost') AS "fingerprint!", extract(epoch FROM now() - started_at)::float8 AS "took!",
+       workflow_id, step, child
 FROM (
-  SELECT id, queue, kind, ends_as, release, started_at FROM ended
+  SELECT id, queue, kind, ends_as, release, started_at, workflow_id, step, child FROM ended
   UNION ALL
-  SELECT id, queue, kind, NULL, release, started_at FROM returned
+  SELECT id, queue, kind, NULL, release, started_at, NULL, NULL, NULL FROM returned
 ) AS fate

@@ -66,10 +66,10 @@ pub(crate) async fn advance(c: &mut PgConnection, mut moves: Moves) -> Result<()
             count(c, &mut moves).await?;
         } else if !moves.done.is_empty() {
             pass_on(c, &mut moves).await?;
+        } else if !moves.failed.is_empty() {
+            fail(c, &mut moves).await?; // before anything new begins
         } else if !moves.ready.is_empty() {
             release::release(c, &mut moves).await?;
-        } else if !moves.failed.is_empty() {
-            fail(c, &mut moves).await?;
         } else if let Some((root, reason)) = moves.to_undo.pop_first() {
             undo::begin(c, root, &reason).await?;
             moves.undone.insert(root);

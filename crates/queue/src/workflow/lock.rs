@@ -1,7 +1,7 @@
 //! The locks of whoever moves workflows, always in this order: shards of fan-outs, outermost workflows, jobs. See the module's
 //! head for why that cannot deadlock.
 
-use crate::{enqueue::Place, workflow::release::SHARD};
+use crate::{enqueue::Place, job::JobId, workflow::release::SHARD};
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,4 +56,30 @@ pub(crate) async fn lock_roots(c: &mut PgConnection, workflows: &[i64]) -> Resul
     )
     .fetch_all(c)
     .await
+}
+
+/// Locks those of the outermost workflows of these that nobody is moving just now, and names them: for loops that come by
+/// again and must not wait.
+pub(crate) async fn lock_free(c: &mut PgConnection, workflows: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "
+        SELECT id
+        FROM queue.workflows
+        WHERE id IN (SELECT root_id FROM queue.workflows WHERE id = ANY ($1))
+        ORDER BY id
+        FOR NO KEY UPDATE SKIP LOCKED
+        ",
+        workflows,
+    )
+    .fetch_all(c)
+    .await
+}
+
+/// Locks the workflow of a job that is not over, if it is part of one.
+pub(crate) async fn lock_of(c: &mut PgConnection, job: JobId) -> Result<(), sqlx::Error> {
+    let workflow =
+        sqlx::query_scalar!(r#"SELECT workflow_id AS "id!" FROM queue.jobs WHERE id = $1 AND workflow_id IS NOT NULL"#, job.0)
+            .fetch_optional(&mut *c)
+            .await?;
+    lock_roots(c, workflow.as_slice()).await.map(drop)
 }

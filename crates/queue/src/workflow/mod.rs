@@ -33,25 +33,30 @@
 //! workflows, jobs. The row of the outermost workflow stands for everything within it, steps and sub-workflows alike, so no two
 //! transactions can wait for each other. A child of a fan-out that is not the last of its shard locks the shard only.
 
+mod acts;
 mod advance;
 mod build;
 mod context;
 mod error;
 mod lock;
 mod release;
+mod show;
 mod signal;
 mod start;
 mod tick;
 mod undo;
 
+pub use acts::{cancel, resume, undo};
 pub use build::{After, Deadline, EventStep, OnFailure, Step, Steps, Workflow};
 pub use context::Spawned;
 pub use error::{FlowError, StartError};
+pub use show::{JobCount, StepRow, WorkflowDetail, WorkflowFilter, WorkflowRow, find, list};
 pub use signal::{Signal, signal, signal_for};
 pub use start::Started;
 
+pub(crate) use acts::{before_retry, reopen};
 pub(crate) use advance::{Ended, How, Moves, advance};
-pub(crate) use lock::lock_for;
+pub(crate) use lock::{lock_for, lock_free, lock_of};
 pub(crate) use tick::tick;
 
 use crate::job::Job;

@@ -6,7 +6,7 @@ use mywork_queue::{
     Backoff, Context, Failure, Job, Options, Outcome, Produces, Registry, Unique, Workflow, WorkflowId,
     clock::{Clock, FakeClock},
     testing::{Drained, drain},
-    workflow::Started,
+    workflow::{self, Started, StepRow, StepState, WorkflowDetail, WorkflowState},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -215,6 +215,22 @@ impl Works {
             drained.runs.extend(some.runs);
             self.clock.advance(Duration::seconds(1)); // retries are due
         }
+    }
+
+    pub async fn find(&self, id: WorkflowId) -> WorkflowDetail {
+        workflow::find(&mut *self.stage.connection().await, id).await.expect("the queue").expect("the workflow")
+    }
+
+    pub async fn state(&self, id: WorkflowId) -> WorkflowState {
+        self.find(id).await.workflow.state
+    }
+
+    pub async fn step(&self, id: WorkflowId, name: &str) -> StepRow {
+        self.find(id).await.steps.into_iter().find(|step| step.name == name).expect("the step")
+    }
+
+    pub async fn step_state(&self, id: WorkflowId, name: &str) -> StepState {
+        self.step(id, name).await.state
     }
 
     /// A worker, to be run.
