@@ -112,17 +112,19 @@ pub async fn count(c: &mut PgConnection, act: &Act, filter: &JobFilter) -> Resul
         return Ok(counted); // the filter asks for states this act can do nothing about
     }
     let mut tx = planned_anew(c).await?;
-    let wanted = filter.wanted();
+    let (wanted, (since, until)) = (filter.wanted(), filter.days());
     for lane in lanes(&filter) {
         let groups = sqlx::query!(
             r#"
             SELECT kind AS "kind!", state AS "state!: JobState", count(*) AS "jobs!", max(id) AS "newest!"
-            FROM queue.look($1, $2)
+            FROM queue.look($1, $2, $3, $4)
             WHERE matches
             GROUP BY kind, state
             "#,
             wanted,
             lane.name(),
+            since,
+            until,
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -576,14 +578,14 @@ async fn next_piece(
     after: i64,
     up_to: i64,
 ) -> Result<Next, sqlx::Error> {
-    let wanted = filter.wanted();
+    let (wanted, (since, until)) = (filter.wanted(), filter.days());
     let (mut jobs, mut seen_to) = (Vec::new(), up_to);
     for lane in lanes(filter) {
         let seen = sqlx::query!(
             r#"
             WITH looked AS MATERIALIZED (
               SELECT id, matches AND NOT (kind = ANY ($6)) AS matches
-              FROM queue.look($1, $2)
+              FROM queue.look($1, $2, $8, $9)
               WHERE id > $3 AND id <= $4
               ORDER BY id
               LIMIT $5
@@ -598,6 +600,8 @@ async fn next_piece(
             LOOKS_AT,
             spared,
             PIECE as i64,
+            since,
+            until,
         )
         .fetch_one(&mut *c)
         .await?;
