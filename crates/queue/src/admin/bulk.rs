@@ -9,7 +9,7 @@ use crate::{
     admin::{
         acts::{self, ActError},
         jobs::JobState,
-        search::{JobFilter, lanes, planned_anew},
+        search::{JobFilter, lanes, planned_anew, planned_as_usual},
     },
     enqueue::{EnqueueError, enqueue_with},
     handler::{Context, Outcome},
@@ -135,6 +135,7 @@ pub async fn count(c: &mut PgConnection, act: &Act, filter: &JobFilter) -> Resul
             *counted.by_state.entry(group.state).or_default() += group.jobs;
         }
     }
+    planned_as_usual(&mut tx).await?;
     tx.commit().await?;
     Ok(counted)
 }
@@ -521,6 +522,7 @@ async fn act_on_piece(c: &mut PgConnection, id: i64, now: DateTime<Utc>) -> Resu
     let spared: Vec<String> = serde_json::from_value(stored.details["spared"].clone()).map_err(crate::Failure::dead_by)?;
 
     let next = next_piece(&mut tx, &filter, &spared, stored.after_id, stored.up_to).await?;
+    planned_as_usual(&mut tx).await?;
     let mut piece = Piece { matched: stored.matched, done: stored.done, refused: stored.refused, refusals: Vec::new() };
     for job in &next.jobs {
         match act_on(&mut tx, &act, JobId(*job), &stored.reason).await {

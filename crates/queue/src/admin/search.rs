@@ -144,6 +144,7 @@ pub async fn search(c: &mut PgConnection, filter: &JobFilter) -> Result<Found, s
         }
     }
     let Merged { hits, next, looked_back_to } = merge(looks, page);
+    planned_as_usual(&mut tx).await?;
     let jobs = rows(&mut tx, &hits.iter().map(|hit| hit.id).collect::<Vec<_>>(), oldest(&hits)).await?;
     tx.commit().await?;
     Ok(Found { jobs, next: next.map(JobId), looked_back_to })
@@ -163,6 +164,12 @@ pub(crate) async fn planned_anew(c: &mut PgConnection) -> Result<Transaction<'_,
     let mut tx = c.begin().await?;
     sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan").execute(&mut *tx).await?;
     Ok(tx)
+}
+
+/// The rest of the transaction is planned as usual: a plan over all days of the history costs more than the statement, when it
+/// reads one row.
+pub(crate) async fn planned_as_usual(c: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SET LOCAL plan_cache_mode = DEFAULT").execute(c).await.map(drop)
 }
 
 /// Where to look. A state that few jobs are in has an index of its own, so each such state is looked at by itself.
