@@ -187,7 +187,7 @@ CREATE TABLE queue.outputs (
 
 -- ─── What the dashboard shows without reading the history ──────────────────────────────────────────────────────────────
 
--- Runs by minute. Processes add what they counted every few seconds: a chart, not the books.
+-- Runs by minute, after a day by the hour. Processes add what they counted every few seconds: a chart, not the books.
 CREATE TABLE queue.run_counts (
   minute     timestamptz      NOT NULL,
   queue      text             NOT NULL,
@@ -237,9 +237,9 @@ CREATE INDEX attempts_fingerprint ON queue.attempts (fingerprint, job_id) WHERE 
 
 -- Jobs that a filter of the dashboard (`wanted`, as its program writes it) may mean, and whether it means each. What an index
 -- knows decides which jobs come; the rest decides `matches`, so that whoever asks can bound how many are looked at. `lane` is
--- 'unfinished', 'finished', a state that jobs end in, or NULL for all. Inlined: plan it with the filter at hand, and the
--- conditions that it does not set are gone.
-CREATE FUNCTION queue.look(wanted jsonb, lane text)
+-- 'unfinished', 'finished', a state that has an index of its own, or NULL for all. Days of the history before `since` and from
+-- `until` on are not opened. Inlined: plan it with the filter at hand, and the conditions that it does not set are gone.
+CREATE FUNCTION queue.look(wanted jsonb, lane text, since timestamptz, until timestamptz)
 RETURNS TABLE (id bigint, state text, kind text, created_at timestamptz, finished_at timestamptz, matches boolean)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT job.id, job.state, job.kind, job.created_at, job.finished_at,
@@ -248,8 +248,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
      AND (wanted ->> 'tag' IS NULL OR job.tags @> ARRAY[wanted ->> 'tag'])
      AND (wanted ->> 'error' IS NULL OR coalesce(strpos(lower(job.last_error), lower(wanted ->> 'error')) > 0, false))
      AND (wanted ->> 'actor' IS NULL OR job.actor IS NOT DISTINCT FROM (wanted ->> 'actor')::uuid)
-     AND (wanted ->> 'from' IS NULL OR coalesce(job.finished_at, job.run_at) >= (wanted ->> 'from')::timestamptz)
-     AND (wanted ->> 'to' IS NULL OR coalesce(job.finished_at, job.run_at) < (wanted ->> 'to')::timestamptz)
+     AND (wanted ->> 'from' IS NULL OR coalesce(job.finished_at, job.created_at) >= (wanted ->> 'from')::timestamptz)
+     AND (wanted ->> 'to' IS NULL OR coalesce(job.finished_at, job.created_at) < (wanted ->> 'to')::timestamptz)
      AND (wanted -> 'arg' IS NULL
           OR (job.args #>> string_to_array(wanted #>> '{arg,path}', '.') IS NOT DISTINCT FROM wanted #>> '{arg,value}'
               AND NOT EXISTS (SELECT FROM unnest(job.redact) AS hidden (path)
@@ -271,17 +271,15 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
            created_at, finished_at, true
     FROM queue.finished_jobs
   ) AS job
-  WHERE (lane IS NULL OR job.is_over = (lane <> 'unfinished'))
+  WHERE (lane IS NULL OR job.is_over = (lane NOT IN ('unfinished', 'held', 'running')))
     AND (lane IS NULL OR lane IN ('unfinished', 'finished') OR job.state = lane)
     AND (wanted ->> 'kind' IS NULL OR job.kind = wanted ->> 'kind')
     AND (wanted -> 'subject' IS NULL
          OR (job.subject_kind = wanted #>> '{subject,kind}' AND job.subject_id = wanted #>> '{subject,id}'))
     AND (wanted ->> 'workflow' IS NULL OR job.workflow_id = (wanted ->> 'workflow')::bigint)
     AND (wanted -> 'ids' IS NULL OR job.id = ANY (translate(wanted ->> 'ids', '[]', '{}')::bigint[]))
-    AND (wanted ->> 'from' IS NULL OR NOT job.is_over
-         OR job.finished_at >= date_trunc('day', (wanted ->> 'from')::timestamptz, 'UTC')) -- whole days: they are not even opened
-    AND (wanted ->> 'to' IS NULL OR NOT job.is_over
-         OR job.finished_at < date_trunc('day', (wanted ->> 'to')::timestamptz, 'UTC') + interval '1 day')
+    AND (since IS NULL OR NOT job.is_over OR job.finished_at >= since)
+    AND (until IS NULL OR NOT job.is_over OR job.finished_at < until)
 $$;
 
 -- ─── Bulk acts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -325,6 +323,20 @@ BEGIN
   GET DIAGNOSTICS changed = ROW_COUNT;
   pruned := pruned + changed;
   DELETE FROM queue.run_counts WHERE minute < now() - interval '8 days';
+  -- Charts of more than a day count by the hour, so a minute older than that is added to its hour.
+  WITH folded AS (
+    DELETE FROM queue.run_counts
+    WHERE minute < date_trunc('hour', now() - interval '25 hours', 'UTC')
+      AND minute <> date_trunc('hour', minute, 'UTC')
+    RETURNING *
+  )
+  INSERT INTO queue.run_counts AS sum (minute, queue, kind, outcome, release, runs, seconds, waited, slowest)
+  SELECT date_trunc('hour', minute, 'UTC'), queue, kind, outcome, release, sum(runs), sum(seconds), sum(waited), max(slowest)
+  FROM folded
+  GROUP BY 1, 2, 3, 4, 5
+  ON CONFLICT (minute, kind, queue, outcome, release) DO UPDATE
+  SET runs = sum.runs + excluded.runs, seconds = sum.seconds + excluded.seconds, waited = sum.waited + excluded.waited,
+      slowest = greatest(sum.slowest, excluded.slowest);
   DELETE FROM queue.error_counts WHERE hour < now() - interval '31 days';
   DELETE FROM queue.bulk_acts WHERE finished_at < now() - make_interval(days => keep_failed_days);
   -- A bucket that is full again is as good as none; one of a slow rate may take longer than a day to be.

@@ -151,7 +151,7 @@ async fn an_act_can_be_undone_for_half_a_minute_and_not_after() {
 
 #[tokio::test]
 async fn an_act_whose_worker_was_killed_goes_on_and_does_to_each_job_once() {
-    const JOBS: i64 = 3_000;
+    const JOBS: i64 = 2_000;
     let stage = Stage::new().await;
     dead_jobs(&stage, JOBS).await;
     let clock = FakeClock::at(Utc::now());

@@ -7,6 +7,7 @@ use mywork_queue::{
     admin::{self, ArgIs, JobFilter, JobState, live, redaction::HIDDEN},
     clock::{Clock, SystemClock},
     enqueue,
+    schedule::{self, Plan},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,6 +38,7 @@ impl Job for Charge {
         Options::default()
             .unique(Unique::unfinished(format!("{} {}", self.order, self.buyer.email)))
             .tag(self.buyer.email.clone())
+            .concurrency(self.buyer.email.clone(), 5)
             .subject(mywork_queue::Subject::new("buyer", &self.buyer.email))
     }
 }
@@ -80,6 +82,7 @@ async fn dump(stage: &Stage, jobs: &[JobId]) -> String {
     let since = SystemClock.now() - chrono::Duration::hours(1);
     text += &json(serde_json::to_string(&admin::errors(&mut c, since).await.expect("errors")));
     text += &json(serde_json::to_string(&live::tick(&mut c).await.expect("a tick")));
+    text += &json(serde_json::to_string(&schedule::list(&mut c).await.expect("schedules")));
     text + &json(serde_json::to_string(&admin::alerts(&mut c).await.expect("alerts")))
 }
 
@@ -94,6 +97,8 @@ async fn a_secret_is_seen_by_its_handler_and_by_nobody_else() {
         let job = charge(order as i64, how);
         jobs.push(committed(&stage.pool, async |c| enqueue(c, &job).await.expect("enqueued").id).await);
     }
+    let plan = Plan::new("0 3 * * *", &charge(9, "fail")).expect("a plan");
+    committed(&stage.pool, async |c| schedule::install(c, &[plan]).await.expect("installed")).await;
     assert_hidden("a waiting job", &dump(&stage, &jobs).await);
 
     let worker = Start::new(&stage, registry, Arc::clone(&seen)).run();

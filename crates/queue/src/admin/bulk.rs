@@ -9,7 +9,7 @@ use crate::{
     admin::{
         acts::{self, ActError},
         jobs::JobState,
-        search::{JobFilter, lanes, planned_anew},
+        search::{JobFilter, lanes, planned_anew, planned_as_usual},
     },
     enqueue::{EnqueueError, enqueue_with},
     handler::{Context, Outcome},
@@ -112,17 +112,19 @@ pub async fn count(c: &mut PgConnection, act: &Act, filter: &JobFilter) -> Resul
         return Ok(counted); // the filter asks for states this act can do nothing about
     }
     let mut tx = planned_anew(c).await?;
-    let wanted = filter.wanted();
+    let (wanted, (since, until)) = (filter.wanted(), filter.days());
     for lane in lanes(&filter) {
         let groups = sqlx::query!(
             r#"
             SELECT kind AS "kind!", state AS "state!: JobState", count(*) AS "jobs!", max(id) AS "newest!"
-            FROM queue.look($1, $2)
+            FROM queue.look($1, $2, $3, $4)
             WHERE matches
             GROUP BY kind, state
             "#,
             wanted,
             lane.name(),
+            since,
+            until,
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -133,6 +135,7 @@ pub async fn count(c: &mut PgConnection, act: &Act, filter: &JobFilter) -> Resul
             *counted.by_state.entry(group.state).or_default() += group.jobs;
         }
     }
+    planned_as_usual(&mut tx).await?;
     tx.commit().await?;
     Ok(counted)
 }
@@ -519,6 +522,7 @@ async fn act_on_piece(c: &mut PgConnection, id: i64, now: DateTime<Utc>) -> Resu
     let spared: Vec<String> = serde_json::from_value(stored.details["spared"].clone()).map_err(crate::Failure::dead_by)?;
 
     let next = next_piece(&mut tx, &filter, &spared, stored.after_id, stored.up_to).await?;
+    planned_as_usual(&mut tx).await?;
     let mut piece = Piece { matched: stored.matched, done: stored.done, refused: stored.refused, refusals: Vec::new() };
     for job in &next.jobs {
         match act_on(&mut tx, &act, JobId(*job), &stored.reason).await {
@@ -576,14 +580,14 @@ async fn next_piece(
     after: i64,
     up_to: i64,
 ) -> Result<Next, sqlx::Error> {
-    let wanted = filter.wanted();
+    let (wanted, (since, until)) = (filter.wanted(), filter.days());
     let (mut jobs, mut seen_to) = (Vec::new(), up_to);
     for lane in lanes(filter) {
         let seen = sqlx::query!(
             r#"
             WITH looked AS MATERIALIZED (
               SELECT id, matches AND NOT (kind = ANY ($6)) AS matches
-              FROM queue.look($1, $2)
+              FROM queue.look($1, $2, $8, $9)
               WHERE id > $3 AND id <= $4
               ORDER BY id
               LIMIT $5
@@ -598,6 +602,8 @@ async fn next_piece(
             LOOKS_AT,
             spared,
             PIECE as i64,
+            since,
+            until,
         )
         .fetch_one(&mut *c)
         .await?;

@@ -35,17 +35,21 @@ pub async fn errors(c: &mut PgConnection, since: DateTime<Utc>) -> Result<Vec<Er
     sqlx::query_as!(
         ErrorGroup,
         r#"
-        SELECT fingerprint, kind,
-               (array_agg(error_class ORDER BY last_at DESC))[1] AS error_class,
-               (array_agg(latest_error ORDER BY last_at DESC))[1] AS latest_error,
-               (array_agg(latest_job ORDER BY last_at DESC))[1] AS "latest_job!: JobId",
-               sum(runs)::bigint AS "runs!", min(first_at) AS "first_at!", max(last_at) AS "last_at!"
-        FROM queue.error_counts
-        WHERE hour >= date_trunc('hour', $1::timestamptz, 'UTC')
-          AND last_at >= $1
-        GROUP BY fingerprint, kind
-        ORDER BY sum(runs) DESC, max(last_at) DESC
-        LIMIT 200
+        WITH grouped AS (
+          SELECT fingerprint, kind, sum(runs)::bigint AS runs, min(first_at) AS first_at, max(last_at) AS last_at
+          FROM queue.error_counts
+          WHERE hour >= date_trunc('hour', $1::timestamptz, 'UTC')
+            AND last_at >= $1
+          GROUP BY fingerprint, kind
+          ORDER BY sum(runs) DESC, max(last_at) DESC
+          LIMIT 200
+        )
+        SELECT g.fingerprint, g.kind, latest.error_class, latest.latest_error, latest.latest_job AS "latest_job: JobId",
+               g.runs AS "runs!", g.first_at AS "first_at!", g.last_at AS "last_at!"
+        FROM grouped g
+        JOIN queue.error_counts latest
+          ON latest.hour = date_trunc('hour', g.last_at, 'UTC') AND latest.fingerprint = g.fingerprint AND latest.kind = g.kind
+        ORDER BY g.runs DESC, g.last_at DESC
         "#,
         since,
     )

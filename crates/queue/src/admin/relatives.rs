@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 /// At most so many of each relation are shown.
 const AT_MOST: i64 = 100;
 /// A child waits in the hot table among the jobs enqueued after its parent. This many of them are looked at.
-const LOOKS_AT: i64 = 20_000;
+const LOOKS_AT: i64 = 5_000;
 
 /// How one job belongs to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, sqlx::Type)]
@@ -77,6 +77,22 @@ pub async fn relatives(c: &mut PgConnection, id: JobId) -> Result<Option<Relativ
     let found = sqlx::query_as!(
         Relative,
         r#"
+        -- Materialised, so that the few jobs an index knows are found by it, and not by walking down all numbers.
+        WITH children AS MATERIALIZED (
+          SELECT id, kind, state, created_at, finished_at FROM queue.finished_jobs WHERE parent_id = $1
+        ),
+        same_trace AS MATERIALIZED (
+          SELECT id, kind, state, created_at, finished_at
+          FROM queue.finished_jobs
+          WHERE left(trace, 35) = $3 AND id <> $1 AND parent_id IS DISTINCT FROM $1 AND id IS DISTINCT FROM $2
+        ),
+        waiting AS MATERIALIZED (
+          SELECT id, kind, state, created_at, parent_id, left(trace, 35) AS trace
+          FROM queue.jobs
+          WHERE id > least($1, $2) - 1000 -- what one request enqueues has numbers close together
+          ORDER BY id
+          LIMIT $5
+        )
         SELECT id AS "id!: JobId", relation AS "relation!: Relation", kind AS "kind!", state AS "state!: JobState",
                created_at AS "created_at!", finished_at
         FROM (
@@ -84,27 +100,14 @@ pub async fn relatives(c: &mut PgConnection, id: JobId) -> Result<Option<Relativ
           UNION ALL
           SELECT 'parent', id, kind, state, created_at, finished_at FROM queue.finished_jobs WHERE id = $2
           UNION ALL
-          (SELECT 'child', id, kind, state, created_at, finished_at
-           FROM queue.finished_jobs
-           WHERE parent_id = $1
-           ORDER BY id
-           LIMIT $4)
+          (SELECT 'child', id, kind, state, created_at, finished_at FROM children ORDER BY id LIMIT $4)
           UNION ALL
-          (SELECT 'trace', id, kind, state, created_at, finished_at
-           FROM queue.finished_jobs
-           WHERE left(trace, 35) = $3 AND id <> $1 AND parent_id IS DISTINCT FROM $1 AND id IS DISTINCT FROM $2
-           ORDER BY id
-           LIMIT $4)
+          (SELECT 'trace', id, kind, state, created_at, finished_at FROM same_trace ORDER BY id LIMIT $4)
           UNION ALL
           (SELECT CASE WHEN parent_id = $1 THEN 'child' ELSE 'trace' END, id, kind, state, created_at, NULL
-           FROM (
-             SELECT id, kind, state, created_at, parent_id, trace
-             FROM queue.jobs
-             WHERE id > least($1, $2) - 1000 -- what one request enqueues has numbers close together
-             ORDER BY id
-             LIMIT $5
-           ) AS younger
-           WHERE id <> $1 AND (parent_id = $1 OR left(trace, 35) = $3)
+           FROM waiting
+           WHERE id <> $1 AND id IS DISTINCT FROM $2 AND (parent_id = $1 OR trace = $3)
+           ORDER BY id
            LIMIT $4)
         ) AS relative
         ORDER BY id

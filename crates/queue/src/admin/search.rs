@@ -9,7 +9,7 @@ use crate::{
     admin::jobs::{JobRow, JobState, rows},
     job::{JobId, Subject},
 };
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, DurationRound, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
@@ -47,10 +47,10 @@ pub struct JobFilter {
     /// That this worker ran, or runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker: Option<Uuid>,
-    /// Over since this time; or not over, and due since.
+    /// Over since this time; or not over, and enqueued since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<DateTime<Utc>>,
-    /// Over before this time; or not over, and due before.
+    /// Over before this time; or not over, and enqueued before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<DateTime<Utc>>,
     /// With a run that failed so.
@@ -77,6 +77,12 @@ impl JobFilter {
     /// As the database reads it.
     pub(crate) fn wanted(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default() // strings, numbers and times always can be written
+    }
+
+    /// The days of the history it may touch, from and until.
+    pub(crate) fn days(&self) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+        let begin_of = |at: DateTime<Utc>| at.duration_trunc(Duration::days(1)).unwrap_or(at);
+        (self.from.map(begin_of), self.to.map(|to| begin_of(to) + Duration::days(1)))
     }
 
     fn page(&self) -> usize {
@@ -138,6 +144,7 @@ pub async fn search(c: &mut PgConnection, filter: &JobFilter) -> Result<Found, s
         }
     }
     let Merged { hits, next, looked_back_to } = merge(looks, page);
+    planned_as_usual(&mut tx).await?;
     let jobs = rows(&mut tx, &hits.iter().map(|hit| hit.id).collect::<Vec<_>>(), oldest(&hits)).await?;
     tx.commit().await?;
     Ok(Found { jobs, next: next.map(JobId), looked_back_to })
@@ -159,40 +166,57 @@ pub(crate) async fn planned_anew(c: &mut PgConnection) -> Result<Transaction<'_,
     Ok(tx)
 }
 
-/// Where to look. A state that few jobs end in has an index of its own, so each such state is looked at by itself.
+/// The rest of the transaction is planned as usual: a plan over all days of the history costs more than the statement, when it
+/// reads one row.
+pub(crate) async fn planned_as_usual(c: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SET LOCAL plan_cache_mode = DEFAULT").execute(c).await.map(drop)
+}
+
+/// Where to look. A state that few jobs are in has an index of its own, so each such state is looked at by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
     Everywhere,
     Unfinished,
     Finished,
-    Ended(JobState),
+    In(JobState),
 }
 
 impl Lane {
+    fn is_over(self) -> bool {
+        match self {
+            Self::In(state) => state.is_finished(),
+            Self::Finished => true,
+            Self::Everywhere | Self::Unfinished => false,
+        }
+    }
+
     /// As `queue.look` has it.
     pub(crate) fn name(self) -> Option<&'static str> {
         match self {
             Self::Everywhere => None,
             Self::Unfinished => Some("unfinished"),
             Self::Finished => Some("finished"),
-            Self::Ended(state) => Some(state.as_str()),
+            Self::In(state) => Some(state.as_str()),
         }
     }
 }
 
 pub(crate) fn lanes(filter: &JobFilter) -> Vec<Lane> {
     let (over, unfinished): (Vec<JobState>, Vec<JobState>) = filter.states.iter().partition(|state| state.is_finished());
+    let has_index = |state: &JobState| matches!(state, JobState::Held | JobState::Running);
     let mut lanes = Vec::new();
-    if filter.states.is_empty() || !unfinished.is_empty() {
+    if !filter.states.is_empty() && unfinished.iter().all(has_index) {
+        lanes.extend(unfinished.into_iter().map(Lane::In));
+    } else {
         lanes.push(Lane::Unfinished);
     }
     if filter.states.is_empty() || over.contains(&JobState::Done) {
         lanes.push(Lane::Finished);
     } else {
-        lanes.extend(over.into_iter().map(Lane::Ended));
+        lanes.extend(over.into_iter().map(Lane::In));
     }
-    if lanes == [Lane::Unfinished, Lane::Finished] && filter.to.is_none() {
-        return vec![Lane::Everywhere]; // the usual list, in one statement; with `to`, the two begin at different places
+    if lanes == [Lane::Unfinished, Lane::Finished] && filter.from.is_none() && filter.to.is_none() {
+        return vec![Lane::Everywhere]; // the usual list, in one statement; a time is at different places of the two
     }
     lanes
 }
@@ -214,13 +238,9 @@ struct Look {
 }
 
 async fn look(c: &mut PgConnection, filter: &JobFilter, lane: Lane, page: usize) -> Result<Look, sqlx::Error> {
-    let mut before = filter.before.map_or(i64::MAX, |id| id.0);
-    if lane != Lane::Unfinished
-        && let Some(to) = filter.to
-    {
-        before = before.min(begin_at(c, to).await?);
-    }
-    let wanted = filter.wanted();
+    let (first, last) = numbers(c, filter, lane).await?;
+    let mut before = filter.before.map_or(i64::MAX, |id| id.0).min(last.saturating_add(1));
+    let (wanted, (since, until)) = (filter.wanted(), filter.days());
     let mut look = Look::default();
     let mut window = i64::try_from(page).unwrap_or(LOOKS_AT).clamp(100, LOOKS_AT);
     let mut left = LOOKS_AT;
@@ -229,8 +249,8 @@ async fn look(c: &mut PgConnection, filter: &JobFilter, lane: Lane, page: usize)
             r#"
             WITH looked AS MATERIALIZED (
               SELECT id, created_at, matches
-              FROM queue.look($1, $2)
-              WHERE id < $3
+              FROM queue.look($1, $2, $6, $7)
+              WHERE id < $3 AND id >= $8
               ORDER BY id DESC
               LIMIT $4
             ),
@@ -248,6 +268,9 @@ async fn look(c: &mut PgConnection, filter: &JobFilter, lane: Lane, page: usize)
             before,
             window,
             i64::try_from(page - look.hits.len()).unwrap_or(LOOKS_AT),
+            since,
+            until,
+            first,
         )
         .fetch_one(&mut *c)
         .await?;
@@ -274,9 +297,8 @@ async fn look(c: &mut PgConnection, filter: &JobFilter, lane: Lane, page: usize)
 async fn look_by_runs(c: &mut PgConnection, filter: &JobFilter, page: usize) -> Result<Look, sqlx::Error> {
     let mut before = filter.before.map_or(i64::MAX, |id| id.0);
     let mut look = Look::default();
-    let mut left = LOOKS_AT;
+    let (mut window, mut left) = (1_000, LOOKS_AT);
     loop {
-        let window = left.min(2_000);
         let runs = runs(c, filter, before, window).await?;
         let ids: Vec<JobId> = runs.jobs.iter().rev().copied().map(JobId).collect();
         if let Some(newest) = ids.first() {
@@ -295,6 +317,7 @@ async fn look_by_runs(c: &mut PgConnection, filter: &JobFilter, page: usize) -> 
         }
         look.hits.sort_by_key(|hit| std::cmp::Reverse(hit.id));
         left -= window;
+        window = (window * 5).min(left);
         before = runs.edge.unwrap_or(0);
         if look.hits.len() >= page || runs.edge.is_none() || left <= 0 {
             break;
@@ -364,7 +387,7 @@ async fn age_of(c: &mut PgConnection, id: i64) -> Result<Option<Hit>, sqlx::Erro
     let found = sqlx::query!(
         r#"
         SELECT id AS "id!", created_at AS "created_at!"
-        FROM queue.look('{}', NULL)
+        FROM queue.look('{}', NULL, NULL, NULL)
         WHERE id >= $1
         ORDER BY id
         LIMIT 1
@@ -376,19 +399,42 @@ async fn age_of(c: &mut PgConnection, id: i64) -> Result<Option<Hit>, sqlx::Erro
     Ok(found.map(|job| Hit { id, created_at: job.created_at }))
 }
 
-/// A number which no job that was over by `to` exceeds, so that looking begins there and not at the newest job: numbers are given
-/// in the order of enqueueing, so the greatest among those that ended shortly before `to` is the greatest of all that had ended.
-async fn begin_at(c: &mut PgConnection, to: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+/// Between which numbers a filter's time lies: numbers are given in the order of enqueueing, so looking need not begin at the newest
+/// job, nor go on to the oldest.
+async fn numbers(c: &mut PgConnection, filter: &JobFilter, lane: Lane) -> Result<(i64, i64), sqlx::Error> {
+    match (lane.is_over(), filter.from, filter.to) {
+        (_, None, None) | (true, Some(_), None) => Ok((0, i64::MAX)), // days that are over before `from` are not opened anyway
+        (true, _, Some(to)) => Ok((0, greatest_over_by(c, to).await?)),
+        (false, from, to) => {
+            let bounds = sqlx::query!(
+                r#"
+                SELECT coalesce(min(id), 0) AS "first!", coalesce(max(id), 0) AS "last!"
+                FROM queue.jobs
+                WHERE created_at >= coalesce($1::timestamptz, '-infinity') AND created_at < coalesce($2::timestamptz, 'infinity')
+                "#,
+                from,
+                to,
+            )
+            .fetch_one(c)
+            .await?;
+            Ok((bounds.first, bounds.last))
+        }
+    }
+}
+
+/// The greatest number among the jobs that were over by `to`. It is that of one that ended shortly before.
+async fn greatest_over_by(c: &mut PgConnection, to: DateTime<Utc>) -> Result<i64, sqlx::Error> {
     for before in [Duration::minutes(1), Duration::hours(1), Duration::days(1)] {
         let greatest = sqlx::query_scalar!(
-            "SELECT max(id) FROM queue.finished_jobs WHERE finished_at > $1 AND finished_at < $2",
+            // The sum keeps the planner from walking down the numbers until it meets the time.
+            "SELECT max(id + 0) FROM queue.finished_jobs WHERE finished_at > $1 AND finished_at < $2",
             to - before,
             to,
         )
         .fetch_one(&mut *c)
         .await?;
         if let Some(greatest) = greatest {
-            return Ok(greatest.saturating_add(1));
+            return Ok(greatest);
         }
     }
     Ok(i64::MAX)

@@ -153,6 +153,10 @@ async fn upkeep(engine: &Engine) {
             tracing::error!(%error, "the history could not be kept up; its rows go to the default partition meanwhile");
         }
     }
+    if let Err(error) = store::run(&engine.database, |c| store::prune(c).boxed()).await {
+        metrics::counter!("queue_upkeep_failures_total").increment(1);
+        tracing::error!(%error, "counts and workflows past their keep could not be dropped");
+    }
 }
 
 async fn gauges(engine: &Engine) {

@@ -1,6 +1,7 @@
 //! What people do with schedules: look, pause, resume, edit, run by hand.
 
 use crate::{
+    admin::redaction::redacted,
     enqueue::EnqueueError,
     job::JobId,
     schedule::{
@@ -27,8 +28,10 @@ pub struct ScheduleRow {
     pub kind: String,
     /// The queue.
     pub queue: String,
-    /// The arguments.
+    /// The arguments; what the kind hides is [`HIDDEN`](crate::admin::redaction::HIDDEN).
     pub args: Value,
+    #[serde(skip)]
+    redact: Vec<String>,
     /// What it does about times missed.
     pub catch_up: CatchUp,
     /// What it does when the job before is still at work.
@@ -81,10 +84,10 @@ pub enum ScheduleError {
 /// # Errors
 /// When the database refuses.
 pub async fn list(c: &mut PgConnection) -> Result<Vec<ScheduleRow>, sqlx::Error> {
-    sqlx::query_as!(
+    let mut schedules = sqlx::query_as!(
         ScheduleRow,
         r#"
-        SELECT s.name, s.cron, s.zone, s.kind, s.queue, s.args, s.catch_up AS "catch_up: CatchUp", s.overlap AS "overlap: Overlap",
+        SELECT s.name, s.cron, s.zone, s.kind, s.queue, s.args, s.redact, s.catch_up AS "catch_up: CatchUp", s.overlap AS "overlap: Overlap",
                s.next_at, s.paused_at, s.fault, last.occurrence AS "last_at?", last.job_id AS "last_job?: JobId"
         FROM queue.schedules s
         LEFT JOIN LATERAL (
@@ -98,7 +101,11 @@ pub async fn list(c: &mut PgConnection) -> Result<Vec<ScheduleRow>, sqlx::Error>
         "#
     )
     .fetch_all(c)
-    .await
+    .await?;
+    for schedule in &mut schedules {
+        schedule.args = redacted(std::mem::take(&mut schedule.args), &schedule.redact);
+    }
+    Ok(schedules)
 }
 
 /// The latest occurrences of a schedule, latest first.

@@ -17,7 +17,7 @@ pub(crate) use rescue::{WORKER_LOST, rescue};
 pub(crate) use settle::{Fault, Settled, Verdict, settle};
 pub(crate) use tally::{ErrorCount, RunCount, add_errors, add_runs};
 pub(crate) use unheard::hand_back_unheard;
-pub(crate) use worker::{Registration, backlog, beat, depart, mark_lost, register, resize, upkeep};
+pub(crate) use worker::{Registration, backlog, beat, depart, mark_lost, prune, register, resize, upkeep};
 
 use futures::{FutureExt, future::BoxFuture};
 use sqlx::{Connection, PgConnection, PgPool};

@@ -83,6 +83,11 @@ pub(crate) async fn upkeep(c: &mut PgConnection) -> Result<i32, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT queue.maintain((now() AT TIME ZONE 'UTC')::date) AS "changed!""#).fetch_one(c).await
 }
 
+/// Drops what is past its keep besides the history.
+pub(crate) async fn prune(c: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT queue.prune() AS "pruned!""#).fetch_one(c).await
+}
+
 /// What waits in one queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Backlog {
