@@ -30,7 +30,7 @@ async fn what_was_given_up_is_sent_when_an_admin_says_so() {
     sqlx::query("UPDATE emails SET to_address = 'bob@example.com' WHERE state = 'failed'").execute(&mut look).await.unwrap();
 
     // The list shows it, the page shows why, and asks for a reason before it acts.
-    admin.opens("/admin/jobs?state=dead").await.ok().shows("notifications.send_email");
+    admin.opens("/admin/jobs/list?state=dead").await.ok().shows("notifications.send_email");
     admin.opens(&format!("/admin/jobs/{job}")).await.ok().shows("Given up").shows("Attempt 1: dead");
     admin.sends(&format!("/admin/jobs/{job}/retry"), &[("reason", "")]).await.ok().shows("Say why");
     assert!(stage.work().await.runs.is_empty());

@@ -6,6 +6,7 @@ mod avatar;
 mod browser;
 mod categories;
 mod check;
+mod dashboard;
 mod command_line;
 mod guards;
 mod identity;

@@ -2,6 +2,7 @@
 //! reach. `crates/cli` (or a test) fills [`Parts`]; handlers take `State(app): State<App>` and reach the parts directly.
 
 use crate::{
+    admin::jobs::live::Live,
     assets::Assets,
     auth,
     discovery::views::Views,
@@ -38,6 +39,8 @@ pub struct Parts {
     pub search: Arc<dyn SearchEngine>,
     /// Counts how often products are looked at.
     pub views: Views,
+    /// Who watches what of the job system.
+    pub live: Live,
     /// What `/metrics` shows; see [`crate::ops::metrics::install`].
     pub metrics: Option<PrometheusHandle>,
     pub health: Health,

@@ -17,7 +17,8 @@ use mywork_vendors::{
     stripe::{self, Stripe},
 };
 use mywork_web::{
-    App, assets::Assets, auth::Keys, discovery::views::Views, limits::Limits, ops::health::Health, templates::Templates,
+    App, admin::jobs::live::Live, assets::Assets, auth::Keys, discovery::views::Views, limits::Limits, ops::health::Health,
+    templates::Templates,
 };
 use std::sync::{Arc, LazyLock};
 use tokio_util::sync::CancellationToken;
@@ -105,6 +106,7 @@ pub async fn app(
         auth,
         limits: Limits::new(config.web.rate_per_minute),
         views: Views::default(),
+        live: Live::default(),
         metrics,
         health: Health::default(),
         config: config.clone(),

@@ -2,6 +2,7 @@
 //! needed to decide; approve, reject, ask for changes. An approval carries the moment the listing was last changed as the
 //! admin saw it, so that nobody approves what they have not read.
 
+use super::jobs::{JobsOf, jobs_of};
 use crate::{
     App, Error, FieldErrors, Result,
     auth::{AdminOnly, Viewer},
@@ -26,6 +27,7 @@ use mywork::catalog::{
 };
 use mywork::db::{Actor, Tx};
 use mywork::ids::VersionId;
+use mywork_queue::Subject;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -78,6 +80,8 @@ struct CasePage {
     file_count: usize,
     /// What an approval says it has seen.
     seen: String,
+    /// None where a refused form is shown again.
+    jobs: Option<JobsOf>,
     reason: String,
     errors: FieldErrors,
 }
@@ -122,6 +126,7 @@ impl CasePage {
                 .collect(),
             checks: case.checks.iter().cloned().map(Labelled::from).collect(),
             seen: case.product.updated_at.to_rfc3339(),
+            jobs: None,
             reason,
             errors,
             case,
@@ -131,7 +136,11 @@ impl CasePage {
 
 async fn show(State(app): State<App>, admin: AdminOnly, Path(id): Path<VersionId>) -> Result<Response> {
     let case = find(&app, &admin.0, id).await?;
-    app.page(&admin, "pages/admin/approvals_case.html", &CasePage::of(case, String::new(), FieldErrors::new()))
+    let mut tx = begin(&app, &admin.0).await?;
+    let jobs = jobs_of(&mut tx, &[Subject::new("version", id)]).await?;
+    tx.commit().await?;
+    let page = CasePage { jobs: Some(jobs), ..CasePage::of(case, String::new(), FieldErrors::new()) };
+    app.page(&admin, "pages/admin/approvals_case.html", &page)
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,7 @@
 //! Orders for admins (ADMIN-03): found by number, e-mail, title or state; one order with its timeline, the jobs behind it, and
 //! what was booked.
 
+use super::jobs::{JobsOf, jobs_of};
 use crate::{
     App, Error, Result,
     auth::AdminOnly,
@@ -24,6 +25,7 @@ use mywork::{
         timeline,
     },
 };
+use mywork_queue::Subject;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -101,6 +103,7 @@ struct ShowPage {
     acts: Acts,
     timeline: Vec<TimelineLine>,
     postings: Vec<PostingLine>,
+    jobs: JobsOf,
 }
 
 /// A posting in a table of two columns.
@@ -141,6 +144,8 @@ pub(super) async fn render(app: &App, admin: &AdminOnly, key: &str, status: Stat
     let postings = entry::of_order(&mut tx, order.id, order.checkout_id).await?;
     let buyer_email = account::email_of(&mut tx, order.buyer_id).await.ok();
     let seller_email = account::email_of(&mut tx, order.seller_id).await.ok();
+    let subjects = [Subject::new("order", order.id), Subject::new("checkout", order.checkout_id)];
+    let jobs = jobs_of(&mut tx, &subjects).await?;
     tx.commit().await?;
     let context = ShowPage {
         buyer_email,
@@ -159,6 +164,7 @@ pub(super) async fn render(app: &App, admin: &AdminOnly, key: &str, status: Stat
         },
         timeline: timeline.into_iter().map(TimelineLine::of).collect(),
         postings: postings.into_iter().map(PostingLine::of).collect(),
+        jobs,
         order: OrderCard::of(&order),
     };
     app.page_with(status, admin, "pages/admin/orders_show.html", &context)
@@ -248,6 +254,7 @@ mod tests {
                     } else {
                         vec![]
                     },
+                    jobs: JobsOf::default(),
                     order: OrderCard::of(&order),
                 },
             );

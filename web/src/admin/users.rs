@@ -1,6 +1,7 @@
 //! `/admin/users` and `/api/admin/users` (ADMIN-02): find people, look at one, and act on the account. Every act asks for a
 //! reason, which is kept in the audit log with the state before and after; nobody acts on their own account.
 
+use super::jobs::{JobsOf, jobs_of_person};
 use crate::{
     App, Error, FieldErrors, Result,
     auth::{AdminOnly, avatar_url},
@@ -137,6 +138,7 @@ struct DetailPage {
     locked: bool,
     is_self: bool,
     trail: Vec<Line>,
+    jobs: JobsOf,
     reason: String,
     errors: FieldErrors,
 }
@@ -156,6 +158,7 @@ async fn render(
     let mut tx = app.db.begin(admin.actor()).await?;
     let person = people::find(&mut tx, user).await?.ok_or(Error::NotFound("person"))?;
     let trail = audit::about(&mut tx, "user", &user.to_string(), TRAIL).await?;
+    let jobs = jobs_of_person(&mut tx, user).await?;
     tx.commit().await?;
     let page = DetailPage {
         avatar_url: avatar_url(&person.username, person.avatar_key.as_deref()),
@@ -163,6 +166,7 @@ async fn render(
         is_self: person.id == admin.0.id,
         person,
         trail,
+        jobs,
         reason,
         errors,
     };

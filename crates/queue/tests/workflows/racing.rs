@@ -98,11 +98,11 @@ async fn a_verdict_about_a_run_that_was_taken_away_moves_nothing() {
     flow.after(pair).step("after", &task("after"));
     let id = works.start(flow).await;
     let kinds = registry().kinds();
-    let mut slow = Worker::register(works.stage.pool.clone(), &kinds, Arc::new(SystemClock)).await.expect("a worker");
+    let mut slow = Worker::register(works.stage.pool.clone(), kinds.clone(), Arc::new(SystemClock)).await.expect("a worker");
     let held = slow.claim("default", 2).await.expect("claimed");
     let both = || held.iter().map(|held| (held.clone(), Ok(Outcome::Done)));
     tokio::time::sleep(quick().lease).await; // it is not heard of meanwhile
-    let heir = Worker::register(works.stage.pool.clone(), &kinds, Arc::new(SystemClock)).await.expect("a worker");
+    let heir = Worker::register(works.stage.pool.clone(), kinds.clone(), Arc::new(SystemClock)).await.expect("a worker");
     assert_eq!(heir.rescue(quick().lease).await.expect("rescued").len(), 2);
     assert_eq!(slow.settle(both()).await.expect("settled"), Vec::<JobId>::new());
     assert_eq!(works.state(id).await, WorkflowState::Running);
