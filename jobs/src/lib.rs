@@ -42,7 +42,6 @@ pub fn registry() -> Registry<Services> {
     let mut registry = Registry::new();
     mywork_queue::admin::bulk::register(&mut registry);
     analytics::register(&mut registry);
-    mywork_queue::admin::bulk::register(&mut registry);
     catalog::register(&mut registry);
     identity::register(&mut registry);
     notifications::register(&mut registry);
