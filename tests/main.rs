@@ -21,3 +21,4 @@ mod support;
 mod suspension;
 mod swept;
 mod views;
+mod watching;
