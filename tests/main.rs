@@ -22,3 +22,4 @@ mod support;
 mod suspension;
 mod swept;
 mod views;
+mod watching;

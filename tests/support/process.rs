@@ -56,7 +56,14 @@ impl<'s> Crew<'s> {
 
     /// Starts a process. The web is waited for; what other processes do can be waited for by what they do.
     pub async fn starts(&mut self, part: Part) {
-        let process = Process::start(self.folder.path(), &self.environment, &part.arguments());
+        self.starts_with(part, |_| ()).await;
+    }
+
+    /// The same in an environment that the story changes.
+    pub async fn starts_with(&mut self, part: Part, change: impl FnOnce(&mut Environment)) {
+        let mut environment = self.environment.clone();
+        change(&mut environment);
+        let process = Process::start(self.folder.path(), &environment, &part.arguments());
         assert!(self.at_work.insert(part, process).is_none(), "{part:?} is at work already");
         if part == Part::Web {
             let ready = format!("{}ready", self.stage.config.base_url);

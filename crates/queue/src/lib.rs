@@ -15,6 +15,7 @@ mod handle;
 mod handler;
 mod job;
 mod limits;
+pub mod measures;
 mod migrate;
 mod notify;
 mod options;

@@ -14,6 +14,7 @@ use crate::{
     },
     groups::Group,
     handle::Handle,
+    measures,
     registry::Registry,
 };
 use apalis::prelude::{Monitor, WorkerBuilder};
@@ -85,7 +86,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         clock: Arc<dyn Clock>,
         options: RuntimeOptions,
     ) -> Self {
-        describe_metrics();
+        measures::describe(&registry.kinds());
         let grace = options.cancel_grace;
         let (engine, inboxes) = Engine::new(pool.clone(), &registry, &group, Arc::clone(&clock), options);
         Self { engine, inboxes, bench: Arc::new(Bench { registry, state, clock, pool, grace }) }
@@ -173,20 +174,4 @@ fn with_worker<S: Send + Sync + 'static>(
             }
         })
     })
-}
-
-fn describe_metrics() {
-    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("queue_jobs_enqueued_total", "Jobs enqueued, by queue and kind, whether or not the transaction committed.");
-    describe_counter!("queue_runs_total", "Runs ended, by queue, kind and outcome.");
-    describe_counter!("queue_stale_writes_total", "Verdicts that came after their job had been taken away, and changed nothing.");
-    describe_counter!("queue_rescues_total", "Runs taken back from workers that died, by queue and kind.");
-    describe_counter!("queue_quarantined_total", "Jobs quarantined because their worker died three times. Alert on any.");
-    describe_counter!("queue_workers_given_up_total", "Times this process found itself given up by others.");
-    describe_counter!("queue_upkeep_failures_total", "Times the partitions of the history could not be kept up. Alert on any.");
-    describe_histogram!("queue_job_duration_seconds", Unit::Seconds, "How long runs took, by queue and kind.");
-    describe_histogram!("queue_job_wait_seconds", Unit::Seconds, "How long jobs stood in line once due, by queue.");
-    describe_gauge!("queue_waiting_jobs", "Jobs in line, by queue.");
-    describe_gauge!("queue_oldest_waiting_seconds", Unit::Seconds, "How long the oldest job in line has waited, by queue.");
-    describe_gauge!("queue_busy_slots", "Jobs this process holds, by group.");
 }

@@ -5,6 +5,7 @@ use crate::{
     clock::{self, Clock},
     enqueue::{EnqueueError, NewJob},
     job::{JobId, Subject},
+    measures,
     options::Options,
     schedule::{
         expression::{Expression, ExpressionError},
@@ -53,6 +54,7 @@ impl Scheduler {
     /// Enqueues whatever is due by `clock` until `shutdown`. An outage of the database delays it, and schedules then catch up
     /// as each of them says.
     pub async fn run(pool: PgPool, clock: Arc<dyn Clock>, shutdown: CancellationToken) {
+        measures::describe(&[]);
         loop {
             if let Err(error) = Self::tick(&pool, &*clock).await {
                 metrics::counter!("queue_scheduler_failures_total").increment(1);
