@@ -1,9 +1,9 @@
-//! How many jobs this process may hold at once: a permit each. The number can change while they run; it shrinks as runs end,
+//! How many jobs this process may run at once: a permit each. The number can change while they run; it shrinks as runs end,
 //! and no run is cut short for it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, PollSemaphore};
 
 /// See the module.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Slots {
         Arc::new(Self { permits: Arc::new(Semaphore::new(number)), size: Mutex::new(size) })
     }
 
-    /// How many jobs the process may hold.
+    /// How many jobs the process may run at once.
     pub(crate) fn number(&self) -> usize {
         self.size().wanted
     }
@@ -47,6 +47,11 @@ impl Slots {
     pub(crate) fn several(&self, number: usize) -> Option<OwnedSemaphorePermit> {
         let number = u32::try_from(number).ok().filter(|&number| number > 0)?;
         Arc::clone(&self.permits).try_acquire_many_owned(number).ok()
+    }
+
+    /// A queue of one for the next slot.
+    pub(crate) fn queue(&self) -> PollSemaphore {
+        PollSemaphore::new(Arc::clone(&self.permits))
     }
 
     /// From now on `number`. Surplus permits are taken away as they come back, before any claim gets them.

@@ -21,7 +21,8 @@ pub(crate) struct Fate {
 /// What the job says afterwards.
 pub(crate) const WORKER_LOST: &str = "The worker died, or lost the database, while this job ran.";
 
-/// Rescues jobs whose worker has not been heard of for `lease`. The third rescue of a job quarantines it.
-pub(crate) async fn rescue(c: &mut PgConnection, lease: Duration) -> Result<Vec<Fate>, sqlx::Error> {
-    sqlx::query_file_as!(Fate, "src/store/rescue.sql", lease.as_secs_f64(), 3, WORKER_LOST,).fetch_all(c).await
+/// Rescues jobs whose worker has not been heard of for `lease`; with `strays`, also those whose worker nobody remembers. The third
+/// rescue of a job quarantines it.
+pub(crate) async fn rescue(c: &mut PgConnection, lease: Duration, strays: bool) -> Result<Vec<Fate>, sqlx::Error> {
+    sqlx::query_file_as!(Fate, "src/store/rescue.sql", lease.as_secs_f64(), 3, WORKER_LOST, strays).fetch_all(c).await
 }

@@ -83,7 +83,7 @@ impl Worker {
     pub async fn claim(&mut self, queue: &str, limit: usize) -> Result<Vec<Held>, sqlx::Error> {
         let mut c = self.pool.acquire().await?;
         let ask = Ask { queue, known: &self.known, worker: self.id, now: clock::given(&*self.clock), capped: false };
-        let claimed = store::claim(&mut c, &ask, limit).await?;
+        let claimed = store::claim(&mut c, &ask, limit, None).await?;
         let held = |job: store::Claimed| Held {
             place: job.place(),
             job: JobId(job.id),
@@ -165,7 +165,7 @@ impl Worker {
     pub async fn rescue(&self, lease: Duration) -> Result<Vec<JobId>, sqlx::Error> {
         let mut c = self.pool.acquire().await?;
         store::mark_lost(&mut c, lease).await?;
-        let fates = store::rescue(&mut c, lease).await?;
+        let fates = store::rescue(&mut c, lease, true).await?;
         Ok(fates.into_iter().map(|fate| JobId(fate.id)).collect())
     }
 
