@@ -20,7 +20,7 @@ use crate::{
 use apalis::prelude::{Monitor, WorkerBuilder};
 use sqlx::PgPool;
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How a worker process behaves. The defaults are what the promises in the documentation are made with.
@@ -65,6 +65,8 @@ fn host() -> String {
     if name.trim().is_empty() { "worker".to_owned() } else { name.trim().to_owned() }
 }
 
+/// How long connections may take to say goodbye.
+const FAREWELL: Duration = Duration::from_millis(100);
 /// How long each step of a stop waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -76,8 +78,9 @@ pub struct Runtime<S> {
 }
 
 impl<S: Send + Sync + 'static> Runtime<S> {
-    /// A worker of `group` over the handlers in `registry`. Give it a pool of its own of at least five connections, so that
-    /// handlers waiting for a connection cannot keep its heart from beating.
+    /// A worker of `group` over the handlers in `registry`. `pool` is for the handlers; the worker itself opens up to six
+    /// connections more, and one to listen on, so that handlers waiting for a connection cannot keep its heart from beating. Call
+    /// it inside a tokio runtime.
     pub fn new(
         pool: PgPool,
         registry: Arc<Registry<S>>,
@@ -88,7 +91,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
     ) -> Self {
         measures::describe(&registry.kinds());
         let grace = options.cancel_grace;
-        let (engine, inboxes) = Engine::new(pool.clone(), &registry, &group, Arc::clone(&clock), options);
+        let (engine, inboxes) = Engine::new(&pool, &registry, &group, Arc::clone(&clock), options);
         Self { engine, inboxes, bench: Arc::new(Bench { registry, state, clock, pool, grace }) }
     }
 
@@ -119,9 +122,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
 
         let mut monitor = Monitor::new().should_restart(|_, _| true);
         for line in 0..engine.lines.len() {
-            let (out, claimed) = mpsc::unbounded_channel();
-            loops.spawn(claimer::run(Arc::clone(&engine), line, out));
-            monitor = with_worker(monitor, &engine, line, Source::new(&engine, claimed), &bench);
+            loops.spawn(claimer::run(Arc::clone(&engine), line));
+            monitor = with_worker(monitor, &engine, line, Source::new(&engine, line), &bench);
         }
         let stopping = engine.stopping.clone();
         let mut workers = tokio::spawn(monitor.run_with_signal(async move {
@@ -150,6 +152,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             }
         }
         drop(timeout(PATIENCE, tally::flush(&engine)).await); // the last runs, for the charts
+        drop(timeout(FAREWELL, engine.database.pool.close()).await);
         tracing::info!("stopped");
     }
 }

@@ -166,7 +166,7 @@ async fn next_due(pool: &PgPool, known: &Known, worker: Uuid, clock: &dyn Clock)
         let ask = store::Ask { queue: &queue, known, worker, now, capped: true };
         let mut turns = Turns::default();
         while turns.has_more() {
-            if let Some(job) = turns.claim(&mut c, &ask, 1).await?.pop() {
+            if let Some(job) = turns.claim(&mut c, &ask, 1, 1).await?.pop() {
                 return Ok(Some(job));
             }
         }

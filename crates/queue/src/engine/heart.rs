@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 const UPKEEP_EVERY: Duration = Duration::from_secs(3600);
 const GAUGES_EVERY: Duration = Duration::from_secs(15);
+/// Runs of workers that nobody remembers, days after.
+const STRAYS_EVERY: Duration = Duration::from_secs(60);
 
 /// Announces the process. Patient: the database may start after us. Says from when on we may judge others.
 pub(crate) async fn register(engine: &Arc<Engine>) -> Instant {
@@ -47,7 +49,7 @@ pub(crate) async fn register(engine: &Arc<Engine>) -> Instant {
 
 /// Beats until `closing`, then says goodbye.
 pub(crate) async fn run(engine: Arc<Engine>, mut judging_from: Instant, closing: CancellationToken) {
-    let (mut upkeep_due, mut gauges_due) = (Instant::now(), Instant::now());
+    let (mut upkeep_due, mut gauges_due, mut strays_due) = (Instant::now(), Instant::now(), Instant::now());
     loop {
         let began = Instant::now();
         match beat(&engine).await {
@@ -65,9 +67,13 @@ pub(crate) async fn run(engine: Arc<Engine>, mut judging_from: Instant, closing:
         }
         if Instant::now() >= judging_from
             && !engine.stopping.is_cancelled()
-            && let Err(error) = rescue(&engine).await
         {
-            tracing::warn!(%error, "no rescue");
+            let strays = Instant::now() >= strays_due;
+            match rescue(&engine, strays).await {
+                Ok(()) if strays => strays_due = Instant::now() + STRAYS_EVERY,
+                Ok(()) => {}
+                Err(error) => tracing::warn!(%error, "no rescue"),
+            }
         }
         if let Err(error) = hand_back_unheard(&engine).await {
             tracing::warn!(%error, "claims whose answer was lost could not be looked for");
@@ -105,13 +111,13 @@ fn memory_bytes() -> Option<i64> {
     kilobytes.trim().parse::<i64>().ok()?.checked_mul(1024)
 }
 
-async fn rescue(engine: &Arc<Engine>) -> Result<(), sqlx::Error> {
+async fn rescue(engine: &Arc<Engine>, strays: bool) -> Result<(), sqlx::Error> {
     let lease = engine.options.lease;
     let lost = store::run(&engine.database, move |c| async move { store::mark_lost(c, lease).await }.boxed()).await?;
     for name in lost {
         tracing::error!(worker = name, "a worker has not been heard of and is given up");
     }
-    let fates = store::run(&engine.database, move |c| async move { store::rescue(c, lease).await }.boxed()).await?;
+    let fates = store::run(&engine.database, move |c| async move { store::rescue(c, lease, strays).await }.boxed()).await?;
     if !fates.is_empty() {
         engine.nudge.notify_one();
     }
@@ -133,7 +139,12 @@ async fn rescue(engine: &Arc<Engine>) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+/// Only after a claim has failed, until whatever it leased is old enough to be told from claims under way.
 async fn hand_back_unheard(engine: &Arc<Engine>) -> Result<(), sqlx::Error> {
+    let patience = engine.options.lease + 2 * engine.options.heartbeat + store::DEADLINE;
+    if engine.unheard().is_none_or(|failed| failed.elapsed() > patience) {
+        return Ok(());
+    }
     let (worker, held, lease) = (engine.worker(), engine.held(), engine.options.lease);
     let unheard =
         store::run(&engine.database, move |c| async move { store::hand_back_unheard(c, worker, &held, lease).await }.boxed());

@@ -1,18 +1,22 @@
 //! The engine of one worker process: a few loops around shared bookkeeping, each of which heals itself.
 //!
-//! [`claimer`] leases jobs, one loop per queue and as many as there are [`slots`] free, by [`turns`] those under a limit and
-//! the others, and hands them to apalis ([`source`]), which runs them through [`dispatch`];
-//! how a run ended is [`judge`]d and written down in batches ([`settler`]). [`heart`] keeps the process's lease and rescues
+//! [`claimer`] leases jobs, one loop per [`line`], as many as there are [`slots`] free and as the [`pace`] allows ahead of them, by
+//! [`turns`] those under a limit and the others. They wait in the line's [`hold`] for apalis ([`source`]), which runs them through
+//! [`dispatch`]; how a run ended is [`judge`]d and written down in batches ([`settler`]). [`heart`] keeps the process's lease and rescues
 //! jobs of processes that died, [`pulse`] lets time act, [`listener`] hears that there is work.
 
 pub(crate) mod claimer;
 pub(crate) mod dispatch;
 pub(crate) mod heart;
+pub(crate) mod hold;
 pub(crate) mod judge;
+pub(crate) mod line;
 pub(crate) mod listener;
 pub(crate) mod logs;
+pub(crate) mod pace;
 pub(crate) mod pulse;
 pub(crate) mod settler;
+pub(crate) mod sight;
 pub(crate) mod slots;
 pub(crate) mod source;
 pub(crate) mod tally;
@@ -30,11 +34,12 @@ use crate::{
     runtime::RuntimeOptions,
     store::{Database, Known, Registration, Settled},
 };
+use line::Line;
 use slots::Slots;
 use sqlx::PgPool;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, atomic::AtomicBool},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 use tally::Tally;
@@ -53,9 +58,9 @@ pub(crate) struct Engine {
     kinds: Vec<Kind>,
     policies: RwLock<HashMap<String, Policy>>,
     limits: RwLock<Arc<Limits>>,
-    pub lines: Vec<Line>,
+    pub lines: Vec<Arc<Line>>,
     /// One permit per job this process may hold at once.
-    pub slots: Slots,
+    pub slots: Arc<Slots>,
     /// No new claims while anybody wants that.
     pub quiet: watch::Sender<Quiet>,
     /// No new claims from here on.
@@ -69,6 +74,8 @@ pub(crate) struct Engine {
     runs: Mutex<HashMap<i64, InHand>>,
     /// Runs that are over, and not yet written down.
     unwritten: Mutex<HashSet<(i64, i32)>>,
+    /// When the answer to a claim was last lost.
+    unheard: Mutex<Option<Instant>>,
     settled: mpsc::UnboundedSender<Settled>,
     settled_in_workflows: mpsc::UnboundedSender<Settled>,
 }
@@ -94,18 +101,6 @@ pub(crate) struct GrownLog {
     pub log: RunLog,
 }
 
-/// A queue as this process works on it.
-pub(crate) struct Line {
-    pub queue: String,
-    pub wake: Notify,
-    /// Whether its last claim came back full: there is more than we could take.
-    pub backlog: AtomicBool,
-    /// Whether the pulse found jobs under a limit since the last claim.
-    pub limited: AtomicBool,
-    /// Whether the queue has a limit over all processes.
-    pub capped: AtomicBool,
-}
-
 /// Who wants this process to take no new jobs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Quiet {
@@ -113,6 +108,12 @@ pub(crate) struct Quiet {
     pub by_handle: bool,
     /// An administrator, by the worker's row.
     pub by_admin: bool,
+}
+
+impl Quiet {
+    pub(crate) fn any(self) -> bool {
+        self.by_handle || self.by_admin
+    }
 }
 
 /// What holds for jobs of a kind in this process.
@@ -135,7 +136,7 @@ impl Policy {
 
 impl Engine {
     pub(crate) fn new<S: Send + Sync + 'static>(
-        pool: PgPool,
+        pool: &PgPool,
         registry: &Registry<S>,
         group: &Group,
         clock: Arc<dyn Clock>,
@@ -146,17 +147,10 @@ impl Engine {
             names: kinds.iter().map(|kind| kind.name.to_owned()).collect(),
             versions: kinds.iter().map(|kind| kind.version).collect(),
         };
-        let line = |queue: &String| Line {
-            queue: queue.clone(),
-            wake: Notify::new(),
-            backlog: AtomicBool::new(false),
-            limited: AtomicBool::new(false),
-            capped: AtomicBool::new(false),
-        };
         let (settled, plain) = mpsc::unbounded_channel();
         let (settled_in_workflows, in_workflows) = mpsc::unbounded_channel();
         let engine = Self {
-            database: Database { pool, pooled: options.listen_on.is_some() },
+            database: Database::beside(pool, options.listen_on.is_some()),
             clock,
             registration: Registration {
                 name: options.name.clone(),
@@ -169,7 +163,7 @@ impl Engine {
             policies: RwLock::new(policies(&kinds, group)),
             limits: RwLock::new(Arc::clone(&group.limits)),
             kinds,
-            lines: group.queues.iter().map(line).collect(),
+            lines: group.queues.iter().map(|queue| Arc::new(Line::new(queue))).collect(),
             slots: Slots::new(group.concurrency),
             quiet: watch::Sender::new(Quiet::default()),
             stopping: CancellationToken::new(),
@@ -178,6 +172,7 @@ impl Engine {
             worker: RwLock::new(Uuid::new_v4()),
             runs: Mutex::default(),
             unwritten: Mutex::default(),
+            unheard: Mutex::default(),
             settled,
             settled_in_workflows,
             known,
@@ -214,9 +209,20 @@ impl Engine {
         self.policies.read().unwrap_or_else(PoisonError::into_inner).get(kind).copied().unwrap_or(unknown)
     }
 
-    /// Jobs in hand.
+    /// Jobs that run.
     pub(crate) fn busy(&self) -> usize {
-        self.runs().len()
+        let held: usize = self.lines.iter().map(|line| line.hold.number()).sum();
+        self.runs().len().saturating_sub(held)
+    }
+
+    /// A claim failed. It may have been committed all the same.
+    pub(crate) fn is_unheard(&self) {
+        *self.unheard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// When a claim last failed.
+    pub(crate) fn unheard(&self) -> Option<Instant> {
+        *self.unheard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An admin says whether this process takes new jobs.

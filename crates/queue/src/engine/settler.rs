@@ -13,6 +13,8 @@ use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 const BATCH: usize = 500;
+/// With more runs to end within moments, a batch waits for them.
+const LINGER: Duration = Duration::from_millis(2);
 /// How long a stopping process goes on trying. What it cannot write then, others rescue.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -27,6 +29,14 @@ pub(crate) async fn run(engine: Arc<Engine>, mut inbox: UnboundedReceiver<Settle
         }
         if batch.is_empty() {
             return; // `biased`: only when nothing was waiting any more
+        }
+        if batch.len() < BATCH && engine.lines.iter().any(|line| line.hold.number() > 0) {
+            tokio::time::sleep(LINGER).await;
+            while batch.len() < BATCH
+                && let Ok(settled) = inbox.try_recv()
+            {
+                batch.push(settled);
+            }
         }
         write(&engine, batch, &mut Patient::until(&closing)).await;
         engine.nudge.notify_one();

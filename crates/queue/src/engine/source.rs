@@ -21,10 +21,12 @@ use apalis_core::{
 use futures::{FutureExt, future::BoxFuture};
 use std::{
     convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::PollSemaphore;
 use tower::{Layer, Service};
 
 /// A claimed job on its way through apalis: what the handler needs, and the ticket, which the outermost layer takes off.
@@ -32,12 +34,35 @@ pub(crate) struct Work {
     pub job: Claimed,
     pub stop: Arc<Stop>,
     pub log: RunLog,
+    leased: Instant,
     ticket: Option<Ticket>,
 }
 
 impl Work {
-    pub(crate) fn new(job: Claimed, ticket: Ticket) -> Self {
-        Self { job, stop: Arc::clone(&ticket.stop), log: ticket.log.clone(), ticket: Some(ticket) }
+    pub(crate) fn new(job: Claimed, ticket: Ticket, leased: Instant) -> Self {
+        Self { job, stop: Arc::clone(&ticket.stop), log: ticket.log.clone(), leased, ticket: Some(ticket) }
+    }
+
+    /// Whether it may begin at once.
+    pub(crate) fn has_slot(&self) -> bool {
+        self.ticket.as_ref().is_some_and(|ticket| ticket.slot.is_some())
+    }
+
+    /// A slot to run in.
+    pub(crate) fn give(&mut self, slot: OwnedSemaphorePermit) {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.slot = Some(slot);
+        }
+    }
+
+    /// Whether it is told to stop before it has begun.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.token.is_cancelled()
+    }
+
+    /// For how long this process has had it.
+    pub(crate) fn held_for(&self) -> Duration {
+        self.leased.elapsed()
     }
 }
 
@@ -45,12 +70,13 @@ impl Work {
 #[derive(Clone)]
 pub(crate) struct Source {
     engine: Arc<Engine>,
-    claimed: Arc<Mutex<UnboundedReceiver<Work>>>,
+    line: usize,
+    slots: PollSemaphore,
 }
 
 impl Source {
-    pub(crate) fn new(engine: &Arc<Engine>, claimed: UnboundedReceiver<Work>) -> Self {
-        Self { engine: Arc::clone(engine), claimed: Arc::new(Mutex::new(claimed)) }
+    pub(crate) fn new(engine: &Arc<Engine>, line: usize) -> Self {
+        Self { engine: Arc::clone(engine), line, slots: engine.slots.queue() }
     }
 }
 
@@ -63,8 +89,8 @@ impl Backend for Source {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Task<Work>, Infallible>>> {
-        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        claimed.poll_recv(cx).map(|work| {
+        let Self { engine, line, slots } = self;
+        engine.lines[*line].hold.poll(cx, slots).map(|work| {
             work.map(|work| {
                 let id = TaskId::from_int(u64::try_from(work.job.id).unwrap_or_default());
                 Ok(TaskBuilder::new(work).task_id(id).build())

@@ -4,7 +4,7 @@
 //! hands the job back by itself. So no claim can be lost inside the process.
 
 use crate::{
-    engine::Engine,
+    engine::{Engine, line::Line},
     enqueue::Place,
     handler::RunLog,
     store::{Claimed, Settled, Verdict},
@@ -47,7 +47,7 @@ pub(crate) struct Ticket {
     engine: Arc<Engine>,
     job: i64,
     lease: i32,
-    queue: String,
+    line: Arc<Line>,
     kind: String,
     max_attempts: i16,
     place: Option<Place>,
@@ -56,17 +56,18 @@ pub(crate) struct Ticket {
     pub stop: Arc<Stop>,
     pub log: RunLog,
     settled: bool,
-    _slot: OwnedSemaphorePermit,
+    /// Of a run; a job that was claimed ahead gets it when it begins.
+    pub slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Ticket {
-    pub(crate) fn new(engine: &Arc<Engine>, job: &Claimed, slot: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(engine: &Arc<Engine>, line: &Arc<Line>, job: &Claimed, slot: Option<OwnedSemaphorePermit>) -> Self {
         let log = RunLog::of(job);
         Self {
             engine: Arc::clone(engine),
             job: job.id,
             lease: job.lease,
-            queue: job.queue.clone(),
+            line: Arc::clone(line),
             kind: job.kind.clone(),
             max_attempts: job.max_attempts,
             place: job.place(),
@@ -75,13 +76,14 @@ impl Ticket {
             stop: engine.begin(job.id, job.lease, &log),
             log,
             settled: false,
-            _slot: slot,
+            slot,
         }
     }
 
     /// The run begins.
     pub(crate) fn begin(&mut self) {
         self.begun = Some(Instant::now());
+        self.line.runs.one_begins();
     }
 
     /// The run is over, and this is what becomes of the job.
@@ -92,14 +94,17 @@ impl Ticket {
     fn write(&mut self, verdict: Verdict) {
         self.settled = true;
         let took = self.begun.map(|begun| begun.elapsed()).unwrap_or_default();
-        let labels = [("queue", self.queue.clone()), ("kind", self.kind.clone())];
+        if self.begun.is_some() {
+            self.line.runs.one_took(took);
+        }
+        let labels = [("queue", self.line.queue.clone()), ("kind", self.kind.clone())];
         metrics::histogram!("queue_job_duration_seconds", &labels).record(took.as_secs_f64());
-        metrics::counter!("queue_runs_total", "queue" => self.queue.clone(), "kind" => self.kind.clone(), "outcome" => verdict.outcome())
+        metrics::counter!("queue_runs_total", "queue" => self.line.queue.clone(), "kind" => self.kind.clone(), "outcome" => verdict.outcome())
             .increment(1);
         self.engine.settle(Settled {
             id: self.job,
             lease: self.lease,
-            queue: self.queue.clone(),
+            queue: self.line.queue.clone(),
             kind: self.kind.clone(),
             waited: self.waited,
             verdict,

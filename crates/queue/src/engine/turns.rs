@@ -1,9 +1,12 @@
 //! How a process goes through a queue whose jobs wait in two ways: those under no limit in one line, the others in lanes that
 //! take turns. Where both have work, each gets half of the slots, and an odd one by turns, so that neither starves.
 
-use crate::store::{self, Ask, Claimed};
+use crate::{
+    engine::sight::Sight,
+    store::{self, Ask, Claimed, Mark},
+};
 use sqlx::{Connection, PgConnection};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Looks at the lanes in a row that may bring nothing. With thousands of lanes all shut, the next wake goes on from there.
 const PATIENT_LOOKS: u32 = 4;
@@ -16,6 +19,7 @@ pub(crate) struct Turns {
     /// The lanes may have more.
     lanes: bool,
     lanes_first: bool,
+    sight: Sight,
     /// The lane that had the last turn.
     after: String,
     fruitless: u32,
@@ -24,7 +28,15 @@ pub(crate) struct Turns {
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { line: true, lanes: true, lanes_first: false, after: String::new(), fruitless: 0, again_in: None }
+        Self {
+            line: true,
+            lanes: true,
+            lanes_first: false,
+            sight: Sight::default(),
+            after: String::new(),
+            fruitless: 0,
+            again_in: None,
+        }
     }
 }
 
@@ -34,14 +46,25 @@ impl Turns {
         self.line || self.lanes
     }
 
-    /// When a lane that is shut may be open again, if that is known.
+    /// When to look again: a lane that is shut may be open then, if that is known, or the line has not been looked at as a whole.
     pub(crate) fn again_in(&self) -> Option<Duration> {
-        self.again_in
+        self.again_in.into_iter().chain(self.sight.again_in()).min()
     }
 
-    /// Somebody says that there is work.
+    /// Up to where the line is worked off.
+    pub(crate) fn mark(&self) -> Option<Mark> {
+        self.sight.known()
+    }
+
+    /// Somebody says that there is work. Jobs under no limit are the rule, and so come first.
     pub(crate) fn woken(&mut self) {
-        (self.line, self.lanes, self.fruitless) = (true, true, 0);
+        (self.line, self.lanes, self.lanes_first, self.fruitless) = (true, true, false, 0);
+    }
+
+    /// Jobs have joined the line that may stand anywhere in it.
+    pub(crate) fn look_everywhere(&mut self) {
+        self.line = true;
+        self.sight.forget();
     }
 
     /// Somebody says that there is work under a limit.
@@ -49,19 +72,21 @@ impl Turns {
         (self.lanes, self.fruitless) = (true, 0);
     }
 
-    /// Leases up to `wanted` jobs; of a queue with a limit over all processes, no more than it has room for.
+    /// Leases up to `wanted` jobs, at most `from_lanes` of them under a limit; of a queue with a limit over all processes, no more
+    /// than it has room for.
     pub(crate) async fn claim(
         &mut self,
         c: &mut PgConnection,
         ask: &Ask<'_>,
         wanted: usize,
+        from_lanes: usize,
     ) -> Result<Vec<Claimed>, sqlx::Error> {
         if !ask.capped {
-            return self.share(c, ask, wanted).await;
+            return self.one_turn(c, ask, wanted, from_lanes).await;
         }
         let mut tx = c.begin().await?;
         let room = store::room(&mut tx, ask.queue).await?;
-        let jobs = self.share(&mut tx, ask, wanted.min(room)).await?;
+        let jobs = if room == 0 { Vec::new() } else { self.one_turn(&mut tx, ask, wanted.min(room), from_lanes).await? };
         tx.commit().await?;
         if room == 0 {
             (self.line, self.lanes) = (false, false); // a run that ends makes room, and wakes us
@@ -69,30 +94,30 @@ impl Turns {
         Ok(jobs)
     }
 
-    async fn share(&mut self, c: &mut PgConnection, ask: &Ask<'_>, wanted: usize) -> Result<Vec<Claimed>, sqlx::Error> {
-        let mut jobs = Vec::new();
-        let half = if self.line && self.lanes { wanted.div_ceil(2) } else { wanted };
-        // What the second leaves, the first may have.
-        for (lanes, most) in [(self.lanes_first, half), (!self.lanes_first, wanted), (self.lanes_first, wanted)] {
-            let free = (wanted - jobs.len()).min(most);
-            if free == 0 {
-                continue;
-            }
-            match lanes {
-                true if self.lanes => jobs.extend(self.from_lanes(c, ask, free).await?),
-                false if self.line => {
-                    let taken = store::claim(c, ask, free).await?;
-                    self.line = taken.len() == free;
-                    jobs.extend(taken);
-                }
-                _ => {}
-            }
-        }
-        self.lanes_first = !self.lanes_first;
+    /// One claim asks one of the two, so that what it brings can begin before the other is asked.
+    async fn one_turn(
+        &mut self,
+        c: &mut PgConnection,
+        ask: &Ask<'_>,
+        wanted: usize,
+        from_lanes: usize,
+    ) -> Result<Vec<Claimed>, sqlx::Error> {
+        let both = self.line && self.lanes;
+        let wanted = if both { wanted.div_ceil(2) } else { wanted };
+        let lanes = if both { self.lanes_first } else { self.lanes };
+        self.lanes_first = !lanes;
+        if lanes { self.take_from_lanes(c, ask, wanted.min(from_lanes)).await } else { self.take_from_line(c, ask, wanted).await }
+    }
+
+    async fn take_from_line(&mut self, c: &mut PgConnection, ask: &Ask<'_>, wanted: usize) -> Result<Vec<Claimed>, sqlx::Error> {
+        let (mark, began) = (self.sight.mark(), Instant::now());
+        let jobs = store::claim(c, ask, wanted, mark).await?;
+        let is_full = jobs.len() == wanted;
+        self.line = self.sight.saw(&jobs, is_full, mark.is_none().then(|| began.elapsed()));
         Ok(jobs)
     }
 
-    async fn from_lanes(&mut self, c: &mut PgConnection, ask: &Ask<'_>, free: usize) -> Result<Vec<Claimed>, sqlx::Error> {
+    async fn take_from_lanes(&mut self, c: &mut PgConnection, ask: &Ask<'_>, free: usize) -> Result<Vec<Claimed>, sqlx::Error> {
         let turn = store::claim_lanes(c, ask, free, &self.after).await?;
         self.after = turn.after;
         self.again_in = turn.again_in;

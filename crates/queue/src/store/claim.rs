@@ -31,8 +31,6 @@ pub(crate) struct Claimed {
     pub workflow_id: Option<i64>,
     pub step: Option<String>,
     pub child: Option<i32>,
-    /// The bucket its run drew from.
-    pub rate_key: Option<String>,
     /// The lane it stood in.
     pub lane: Option<String>,
     pub redact: Vec<String>,
@@ -48,6 +46,14 @@ impl Claimed {
     }
 }
 
+/// A place in a queue's line up to which it is worked off, but for stragglers: jobs handed back, say, or enqueued by a
+/// transaction that took long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub priority: i16,
+    pub run_at: DateTime<Utc>,
+}
+
 /// Who asks for jobs of which queue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ask<'a> {
@@ -59,8 +65,14 @@ pub(crate) struct Ask<'a> {
     pub capped: bool,
 }
 
-/// Leases up to `limit` jobs under no limit of their own, in the order they are to run.
-pub(crate) async fn claim(c: &mut PgConnection, ask: &Ask<'_>, limit: usize) -> Result<Vec<Claimed>, sqlx::Error> {
+/// Leases up to `limit` jobs under no limit of their own, in the order they are to run: from `mark` on, or from the head of the
+/// line.
+pub(crate) async fn claim(
+    c: &mut PgConnection,
+    ask: &Ask<'_>,
+    limit: usize,
+    mark: Option<Mark>,
+) -> Result<Vec<Claimed>, sqlx::Error> {
     let mut claimed = sqlx::query_file_as!(
         Claimed,
         "src/store/claim.sql",
@@ -71,6 +83,8 @@ pub(crate) async fn claim(c: &mut PgConnection, ask: &Ask<'_>, limit: usize) -> 
         ask.worker,
         ask.now,
         ask.capped,
+        mark.map(|mark| mark.priority),
+        mark.map(|mark| mark.run_at),
     )
     .fetch_all(c)
     .await?;

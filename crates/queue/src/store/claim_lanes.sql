@@ -79,8 +79,7 @@ SET state = 'running',
     lease = j.lease + 1,
     worker_id = $5,
     started_at = statement_timestamp()
-FROM taken
-WHERE j.id = taken.id
+WHERE j.id = ANY (ARRAY(SELECT id FROM taken)) -- a join would read the whole table once the plan is generic
 RETURNING j.id, j.lease, j.queue, j.kind, j.version, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.trace, j.actor,
-          j.workflow_id, j.step, j.child, j.rate_key, j.lane, j.redact,
+          j.workflow_id, j.step, j.child, j.lane, j.redact,
           extract(epoch FROM greatest(now() - greatest(j.run_at, j.created_at), interval '0'))::float8 AS "waited!"

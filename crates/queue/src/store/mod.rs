@@ -10,9 +10,9 @@ mod tally;
 mod unheard;
 mod worker;
 
-pub(crate) use claim::{Ask, Claimed, Known, claim, room};
+pub(crate) use claim::{Ask, Claimed, Known, Mark, claim, room};
 pub(crate) use claim_lanes::claim_lanes;
-pub(crate) use pulse::{Pulse, pulse};
+pub(crate) use pulse::{Asked, Pulse, pulse};
 pub(crate) use rescue::{WORKER_LOST, rescue};
 pub(crate) use settle::{Fault, Settled, Verdict, settle};
 pub(crate) use tally::{ErrorCount, RunCount, add_errors, add_runs};
@@ -28,6 +28,11 @@ use tokio::time::{Instant, timeout_at};
 /// that hears nothing for so long still leaves time for another before the lease is over.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
+/// Connections a process works with besides those of its handlers.
+const CONNECTIONS: u32 = 6;
+/// A connection that has been idle for longer is asked whether it is still there before a statement is entrusted to it.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// The database as a process reaches it.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
@@ -35,6 +40,28 @@ pub(crate) struct Database {
     /// Through a pooler in transaction mode every statement needs a transaction of its own: the driver prepares a statement
     /// before it runs it, and outside one the two may reach different servers.
     pub pooled: bool,
+}
+
+impl Database {
+    /// Connections of the engine's own to where `pool` leads, so that handlers who keep theirs cannot stop its heart. Statements
+    /// are planned once, for any arguments: they are written to be read by index whatever those are.
+    pub(crate) fn beside(pool: &PgPool, pooled: bool) -> Self {
+        let own = pool.options().clone().min_connections(0).max_connections(CONNECTIONS).test_before_acquire(false);
+        let own = own.idle_timeout(Duration::from_secs(60)).before_acquire(|connection, about| {
+            async move {
+                if about.idle_for > FRESH {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            }
+            .boxed()
+        });
+        let mut options = (*pool.connect_options()).clone();
+        if !pooled {
+            options = options.options([("plan_cache_mode", "force_generic_plan")]); // a pooler would refuse it
+        }
+        Self { pool: own.connect_lazy_with(options), pooled }
+    }
 }
 
 /// Runs `work` on a connection of the pool. When no answer comes the connection is thrown away, and with it those that lie idle

@@ -28,14 +28,15 @@ pub(crate) struct Fate {
 /// What the job says afterwards.
 pub(crate) const WORKER_LOST: &str = "The worker died, or lost the database, while this job ran.";
 
-/// Rescues jobs whose worker has not been heard of for `lease`. The third rescue of a job quarantines it.
-pub(crate) async fn rescue(c: &mut PgConnection, lease: Duration) -> Result<Vec<Fate>, sqlx::Error> {
-    let mut fates = take_back(c, lease, None).await?;
+/// Rescues jobs whose worker has not been heard of for `lease`; with `strays`, also those whose worker nobody remembers. The third
+/// rescue of a job quarantines it.
+pub(crate) async fn rescue(c: &mut PgConnection, lease: Duration, strays: bool) -> Result<Vec<Fate>, sqlx::Error> {
+    let mut fates = take_back(c, lease, strays, None).await?;
     let workflows = with_orphans(c, lease).await?;
     if !workflows.is_empty() {
         let mut tx = c.begin().await?;
         let free = workflow::lock_free(&mut tx, &workflows).await?;
-        let taken = take_back(&mut tx, lease, Some(&free)).await?;
+        let taken = take_back(&mut tx, lease, strays, Some(&free)).await?;
         workflow::advance(&mut tx, Moves::of(taken.iter().filter_map(ended).collect())).await?;
         tx.commit().await?;
         fates.extend(taken);
@@ -44,8 +45,8 @@ pub(crate) async fn rescue(c: &mut PgConnection, lease: Duration) -> Result<Vec<
 }
 
 /// Takes back runs of jobs outside of workflows, or of those within these outermost workflows.
-async fn take_back(c: &mut PgConnection, lease: Duration, roots: Option<&[i64]>) -> Result<Vec<Fate>, sqlx::Error> {
-    sqlx::query_file_as!(Fate, "src/store/rescue.sql", lease.as_secs_f64(), 3, WORKER_LOST, roots).fetch_all(c).await
+async fn take_back(c: &mut PgConnection, lease: Duration, strays: bool, roots: Option<&[i64]>) -> Result<Vec<Fate>, sqlx::Error> {
+    sqlx::query_file_as!(Fate, "src/store/rescue.sql", lease.as_secs_f64(), 3, WORKER_LOST, roots, strays).fetch_all(c).await
 }
 
 /// Workflows with runs to be taken back.

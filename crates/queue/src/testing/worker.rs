@@ -85,7 +85,7 @@ impl Worker {
         let ask = Ask { queue, known: &self.known, worker: self.id, now: clock::given(&*self.clock), capped: true };
         let (mut turns, mut claimed) = (Turns::default(), Vec::new());
         while claimed.len() < limit && turns.has_more() {
-            claimed.extend(turns.claim(&mut c, &ask, limit - claimed.len()).await?);
+            claimed.extend(turns.claim(&mut c, &ask, limit - claimed.len(), limit).await?);
         }
         let held = |job: store::Claimed| Held {
             place: job.place(),
@@ -168,7 +168,7 @@ impl Worker {
     pub async fn rescue(&self, lease: Duration) -> Result<Vec<JobId>, sqlx::Error> {
         let mut c = self.pool.acquire().await?;
         store::mark_lost(&mut c, lease).await?;
-        let fates = store::rescue(&mut c, lease).await?;
+        let fates = store::rescue(&mut c, lease, true).await?;
         Ok(fates.into_iter().map(|fate| JobId(fate.id)).collect())
     }
 

@@ -135,8 +135,9 @@ pub async fn fight(pool: &PgPool, attempts: u64, contestants: u64, seed: u64) ->
     }
     let took = began.elapsed();
     let mut violations = std::mem::take(&mut *lock(&ledger.twice));
-    violations.extend(audit(pool, &lock(&ledger.counted)).await?);
-    let counted = lock(&ledger.counted).len() as u64;
+    let counted = std::mem::take(&mut *lock(&ledger.counted));
+    violations.extend(audit(pool, &counted).await?);
+    let counted = counted.len() as u64;
     let verdicts = ledger.verdicts.load(Relaxed);
     Ok(Contest {
         attempts: ledger.attempts.load(Relaxed),
