@@ -54,7 +54,7 @@ pub struct Database {
     pub worker_url: Option<Secret>,
     /// An address without a pooler in between, where the others have one.
     pub direct_url: Option<Secret>,
-    /// Connections per process.
+    /// Connections per pool.
     pub max_connections: u32,
 }
 

@@ -8,7 +8,7 @@ use crate::support::{
     until,
 };
 use mywork::catalog::jobs::{DiscardObjects, ReleaseVersion};
-use mywork_queue::{JobId, Options, Subject};
+use mywork_queue::{JobId, Options, Subject, Workflow};
 use serde_json::{Value, json};
 use sqlx::Executor;
 
@@ -157,7 +157,7 @@ async fn one_job_is_acted_on_at_once_and_many_when_it_is_meant() {
     assert!(
         trail(&stage)
             .await
-            .ends_with("bulk_act.undo bulk_act: from the command line, job.retry_many bulk_act: from the command line")
+            .ends_with("jobs.bulk.undo bulk_act: from the command line, jobs.bulk.ask bulk_act: from the command line")
     );
 }
 
@@ -223,6 +223,35 @@ async fn queues_and_schedules_are_paused_and_go_on() {
     assert!(crew.jobs("workers").await.says().contains("quiet since"));
     crew.jobs(&format!("workers wake {name}")).await.says();
     assert!(trail(&stage).await.starts_with("queue.pause queue: the bucket moves, queue.drain queue: from the command line"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_that_failed_is_seen_and_goes_on() {
+    let stage = Stage::of_processes(free_port()).await;
+    let mut crew = Crew::of(&stage).await;
+    let job = |key: &str| DiscardObjects { keys: vec![key.into()], multipart: None };
+    let mut flow = Workflow::new("story.tidy").subject(Subject::new("order", 17));
+    let first = flow.step("first", &job("a"));
+    flow.after(first).step("second", &job("b"));
+    let id = flow.start(&mut stage.look().await).await.expect("started").id;
+
+    let listed = crew.jobs("workflows --name story.tidy").await.says();
+    assert!(listed.lines().nth(1).is_some_and(|line| line.contains("running") && line.contains("order/17")), "{listed}");
+    let shown = crew.jobs(&format!("workflows show {id}")).await.says();
+    assert!(shown.contains("first") && shown.contains("blocked"), "{shown}");
+    assert!(crew.jobs(&format!("workflows resume {id}")).await.complains().contains("only a failed one can be resumed"));
+
+    // A person cancels its first job: that fails the workflow, which waits.
+    let jobs = crew.jobs(&format!("list --workflow {id} --json")).await.json();
+    crew.jobs(&format!("cancel {}", jobs["jobs"][0]["id"])).await.says();
+    let failed = crew.jobs("workflows list --state failed --json").await.json();
+    assert_eq!(failed[0]["id"], json!(id), "{failed}");
+    let said = crew.runs(&["jobs", "workflows", "resume", &id.to_string(), "--reason", "by mistake"], |_| ()).await.says();
+    assert!(said.contains("goes on"), "{said}");
+    crew.starts(DEFAULT).await;
+    until("it is done", async || stage.count("SELECT count(*) FROM queue.workflows WHERE state = 'done'").await == 1).await;
+    assert!(trail(&stage).await.ends_with("workflow.resume workflow: by mistake"));
+    assert!(crew.jobs(&format!("workflows undo {id}")).await.complains().contains("is over"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

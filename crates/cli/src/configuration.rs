@@ -29,7 +29,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("WEB_DATABASE_URL", "database.web_url", Some(""), "Login of the web tier, a member of mywork_web; empty: DATABASE_URL."),
     setting("WORKER_DATABASE_URL", "database.worker_url", Some(""), "Login of workers, a member of mywork_worker; empty: DATABASE_URL."),
     setting("DATABASE_DIRECT_URL", "database.direct_url", Some(""), "An address without a pooler in between, for LISTEN and migrations; empty: the others have none."),
-    setting("DATABASE_CONNECTIONS", "database.max_connections", Some("16"), "Connections per process."),
+    setting("DATABASE_CONNECTIONS", "database.max_connections", Some("16"), "Connections per pool; a worker has two pools."),
     setting("AUTH_MODE", "auth.mode", Some("builtin"), "`builtin` for our own accounts, `clerk` for Clerk."),
     setting("AUTH_ISSUER", "auth.issuer", Some(""), "`iss` of accepted tokens; required for Clerk."),
     setting("AUTH_JWKS_URL", "auth.jwks_url", Some(""), "Where Clerk publishes its keys; required for Clerk."),

@@ -11,6 +11,7 @@ use crate::{
         source::{Source, Work},
         tally,
         ticket::Why,
+        upkeep,
     },
     groups::Group,
     handle::Handle,
@@ -117,6 +118,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         let mut loops = JoinSet::new();
         loops.spawn(pulse::run(Arc::clone(&engine)));
         loops.spawn(listener::run(Arc::clone(&engine)));
+        loops.spawn(upkeep::run(Arc::clone(&engine)));
         loops.spawn(logs::run(Arc::clone(&engine)));
         loops.spawn(tally::run(Arc::clone(&engine)));
 

@@ -2,7 +2,7 @@
 //! Proves: JOB-06, JOB-16 (layout and upkeep), JOB-19 (progress).
 
 use crate::support::{
-    Stage, Start, committed,
+    Stage, Start, committed, eventually,
     jobs::{Act, How, Seen, registry},
 };
 use mywork_queue::{
@@ -88,4 +88,26 @@ async fn upkeep_makes_the_days_ahead_and_drops_old_ones_whole() {
     stage.execute("SELECT queue.maintain((now() AT TIME ZONE 'UTC')::date + 91)").await;
     assert!(admin::find(&mut *stage.connection().await, job).await.expect("the queue").is_none());
     assert_eq!(stage.number("SELECT count(*) FROM queue.summaries WHERE state = 'done'").await, 1, "one line stays for good");
+}
+
+#[tokio::test]
+async fn a_worker_keeps_house_without_being_asked() {
+    const PARTITION: &str =
+        "SELECT count(*) FROM pg_class WHERE relname = 'finished_jobs_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')";
+    const COUNTS: &str = "SELECT count(*) FROM queue.run_counts WHERE kind = 'of old'";
+    let stage = Stage::new().await;
+    stage
+        .execute("DO $$ BEGIN EXECUTE 'DROP TABLE queue.finished_jobs_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD'); END $$")
+        .await;
+    stage
+        .execute(
+            "INSERT INTO queue.run_counts (minute, queue, kind, outcome, release, runs, seconds, waited, slowest)
+             VALUES (now() - interval '9 days', 'default', 'of old', 'done', '0', 1, 0, 0, 0)",
+        )
+        .await;
+    assert_eq!((stage.number(PARTITION).await, stage.number(COUNTS).await), (0, 1));
+    let worker = Start::new(&stage, registry(), Seen::new()).run();
+    eventually("today has its partition again", async || stage.number(PARTITION).await == 1).await;
+    eventually("old counts are pruned", async || stage.number(COUNTS).await == 0).await;
+    worker.stop().await;
 }

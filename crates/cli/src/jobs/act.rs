@@ -58,12 +58,12 @@ impl Verb {
         }
     }
 
-    /// As the audit log has it, of one job and of many.
-    fn actions(self) -> (&'static str, &'static str) {
+    /// As the audit log has it.
+    fn action(self) -> &'static str {
         match self {
-            Self::Retry => ("job.retry", "job.retry_many"),
-            Self::Cancel => ("job.cancel", "job.cancel_many"),
-            Self::Discard => ("job.discard", "job.discard_many"),
+            Self::Retry => "job.retry",
+            Self::Cancel => "job.cancel",
+            Self::Discard => "job.discard",
         }
     }
 }
@@ -124,8 +124,8 @@ pub async fn act(shell: &Shell, verb: Verb, asked: Asked) -> anyhow::Result<()> 
             admin::retry(&mut tx, job).await?;
             row.undo_until = None;
         }
-        let details = Some(json!({ "filter": row.filter, "matched": row.matched }));
-        trail::note_with(&mut tx, verb.actions().1, "bulk_act", row.id, &asked.why.reason, details).await?;
+        let details = Some(json!({ "act": name, "filter": row.filter, "matched": row.matched }));
+        trail::note_with(&mut tx, "jobs.bulk.ask", "bulk_act", row.id, &asked.why.reason, details).await?;
         tx.commit().await?;
         answer.bulk = Some(row);
     }
@@ -160,7 +160,7 @@ async fn one_by_one(shell: &Shell, verb: Verb, ids: &[JobId], reason: &str, answ
         };
         match acted {
             Ok(said) => {
-                trail::note(&mut tx, verb.actions().0, "job", id, reason).await?;
+                trail::note(&mut tx, verb.action(), "job", id, reason).await?;
                 tx.commit().await?;
                 answer.done.push(id);
                 if !shell.json {

@@ -43,13 +43,13 @@ pub async fn run(shell: &Shell, asked: Bulk) -> anyhow::Result<()> {
         }
         What::Undo { id, why } => {
             let act = bulk::undo(&mut tx, id, Utc::now()).await?;
-            trail::note(&mut tx, "bulk_act.undo", "bulk_act", id, &why.reason).await?;
+            trail::note(&mut tx, "jobs.bulk.undo", "bulk_act", id, &why.reason).await?;
             tx.commit().await?;
             shell.answer(&act, |_| println!("bulk act {id} is taken back; nothing was done"))
         }
         What::Stop { id, why } => {
             let act = bulk::stop(&mut tx, id, Utc::now()).await?;
-            trail::note(&mut tx, "bulk_act.stop", "bulk_act", id, &why.reason).await?;
+            trail::note(&mut tx, "jobs.bulk.stop", "bulk_act", id, &why.reason).await?;
             tx.commit().await?;
             shell.answer(&act, |act| println!("bulk act {id} is stopped; {} of {} jobs had been done", act.done, act.matched))
         }

@@ -14,6 +14,7 @@ mod schedules;
 mod table;
 mod times;
 mod trail;
+mod workflows;
 
 use crate::parts;
 use clap::{Args, Subcommand};
@@ -60,6 +61,8 @@ enum Command {
     Errors(numbers::Errors),
     /// Worker processes
     Workers(numbers::Workers),
+    /// Jobs that wait for each other: list, show, resume, cancel, undo
+    Workflows(workflows::Workflows),
     /// What recurs, and when: list, pause, resume, run one now
     Schedules(schedules::Schedules),
     /// Whether workers.toml fits the program and the queue is well: a line per fault with what to do, and exit status 1
@@ -84,6 +87,7 @@ pub async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
         Command::Stats => numbers::stats(&shell).await,
         Command::Errors(asked) => numbers::errors(&shell, asked).await,
         Command::Workers(asked) => numbers::workers(&shell, asked).await,
+        Command::Workflows(asked) => workflows::run(&shell, asked).await,
         Command::Schedules(asked) => schedules::run(&shell, asked).await,
         Command::Check => check::run(&shell).await,
     }

@@ -19,7 +19,6 @@ use std::{
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-const UPKEEP_EVERY: Duration = Duration::from_secs(3600);
 const GAUGES_EVERY: Duration = Duration::from_secs(15);
 /// Runs of workers that nobody remembers, days after.
 const STRAYS_EVERY: Duration = Duration::from_secs(60);
@@ -49,7 +48,7 @@ pub(crate) async fn register(engine: &Arc<Engine>) -> Instant {
 
 /// Beats until `closing`, then says goodbye.
 pub(crate) async fn run(engine: Arc<Engine>, mut judging_from: Instant, closing: CancellationToken) {
-    let (mut upkeep_due, mut gauges_due, mut strays_due) = (Instant::now(), Instant::now(), Instant::now());
+    let (mut gauges_due, mut strays_due) = (Instant::now(), Instant::now());
     loop {
         let began = Instant::now();
         match beat(&engine).await {
@@ -77,10 +76,6 @@ pub(crate) async fn run(engine: Arc<Engine>, mut judging_from: Instant, closing:
         }
         if let Err(error) = hand_back_unheard(&engine).await {
             tracing::warn!(%error, "claims whose answer was lost could not be looked for");
-        }
-        if Instant::now() >= upkeep_due {
-            upkeep_due = Instant::now() + UPKEEP_EVERY;
-            upkeep(&engine).await;
         }
         if Instant::now() >= gauges_due {
             gauges_due = Instant::now() + GAUGES_EVERY;
@@ -153,21 +148,6 @@ async fn hand_back_unheard(engine: &Arc<Engine>) -> Result<(), sqlx::Error> {
         engine.nudge.notify_one();
     }
     Ok(())
-}
-
-async fn upkeep(engine: &Engine) {
-    match store::run(&engine.database, |c| store::upkeep(c).boxed()).await {
-        Ok(0) => {}
-        Ok(changed) => tracing::info!(changed, "partitions of the history were made or dropped"),
-        Err(error) => {
-            metrics::counter!("queue_upkeep_failures_total").increment(1);
-            tracing::error!(%error, "the history could not be kept up; its rows go to the default partition meanwhile");
-        }
-    }
-    if let Err(error) = store::run(&engine.database, |c| store::prune(c).boxed()).await {
-        metrics::counter!("queue_upkeep_failures_total").increment(1);
-        tracing::error!(%error, "counts and workflows past their keep could not be dropped");
-    }
 }
 
 async fn gauges(engine: &Engine) {

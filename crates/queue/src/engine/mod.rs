@@ -22,6 +22,7 @@ pub(crate) mod source;
 pub(crate) mod tally;
 pub(crate) mod ticket;
 pub(crate) mod turns;
+pub(crate) mod upkeep;
 
 use crate::{
     backoff::Backoff,

@@ -70,7 +70,25 @@ pub(crate) async fn run<T: Send, E: From<sqlx::Error> + Send>(
     database: &Database,
     work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
 ) -> Result<T, E> {
-    if database.pooled { in_transaction(&database.pool, work).await } else { on_connection(&database.pool, work).await }
+    if database.pooled { in_transaction(&database.pool, work).await } else { on_connection(DEADLINE, &database.pool, work).await }
+}
+
+/// The same for the one statement that may take long: the upkeep of the history.
+pub(crate) async fn run_within<T: Send, E: From<sqlx::Error> + Send>(
+    limit: Duration,
+    database: &Database,
+    work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+) -> Result<T, E> {
+    on_connection(limit, &database.pool, move |c| {
+        async move {
+            let mut tx = c.begin().await?;
+            let value = work(&mut tx).await?;
+            tx.commit().await?;
+            Ok(value)
+        }
+        .boxed()
+    })
+    .await
 }
 
 /// The same in a transaction. Should our end of it vanish in the midst, the database lets go of its locks as soon.
@@ -78,7 +96,7 @@ pub(crate) async fn in_transaction<T: Send, E: From<sqlx::Error> + Send>(
     pool: &PgPool,
     work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
 ) -> Result<T, E> {
-    on_connection(pool, move |c| {
+    on_connection(DEADLINE, pool, move |c| {
         async move {
             let mut tx = c.begin_with("BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'").await?;
             let value = work(&mut tx).await?;
@@ -91,10 +109,11 @@ pub(crate) async fn in_transaction<T: Send, E: From<sqlx::Error> + Send>(
 }
 
 async fn on_connection<T, E: From<sqlx::Error>>(
+    limit: Duration,
     pool: &PgPool,
     work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, E>>,
 ) -> Result<T, E> {
-    let deadline = Instant::now() + DEADLINE;
+    let deadline = Instant::now() + limit;
     let error = match timeout_at(deadline, pool.acquire()).await {
         Ok(Ok(mut connection)) => match timeout_at(deadline, work(&mut connection)).await {
             Ok(result) => return result,

@@ -83,7 +83,7 @@ pub(crate) async fn upkeep(c: &mut PgConnection) -> Result<i32, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT queue.maintain((now() AT TIME ZONE 'UTC')::date) AS "changed!""#).fetch_one(c).await
 }
 
-/// Drops what is past its keep besides the history.
+/// Forgets workflows, statistics and bulk acts past their keep; how many workflows that were.
 pub(crate) async fn prune(c: &mut PgConnection) -> Result<i32, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT queue.prune() AS "pruned!""#).fetch_one(c).await
 }

@@ -64,7 +64,7 @@ pub(super) struct Definition {
 
 #[derive(Debug)]
 pub(super) enum Work {
-    Job(NewJob),
+    Job(Box<NewJob>),
     /// Of this kind; the jobs, when they are known already.
     FanOut(&'static str, Option<Vec<NewJob>>),
     Event(Option<(Duration, Deadline)>),
