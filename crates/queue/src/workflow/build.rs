@@ -64,7 +64,7 @@ pub(super) struct Definition {
 
 #[derive(Debug)]
 pub(super) enum Work {
-    Job(NewJob),
+    Job(Box<NewJob>),
     /// Of this kind; the jobs, when they are known already.
     FanOut(&'static str, Option<Vec<NewJob>>),
     Event(Option<(Duration, Deadline)>),
@@ -291,7 +291,7 @@ impl<'a> After<'a> {
     /// A step of one job, with the caller's options.
     pub fn step_with<J: Job>(self, name: impl Into<String>, job: &J, options: Options) -> Step {
         match NewJob::of(job, options) {
-            Ok(job) => self.add(name, Work::Job(job)),
+            Ok(job) => self.add(name, Work::Job(Box::new(job))),
             Err(error) => self.faulty(error.into()),
         }
     }
