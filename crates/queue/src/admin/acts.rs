@@ -70,7 +70,12 @@ pub enum Cancelled {
 /// When the job is over or unknown.
 pub async fn cancel(c: &mut PgConnection, id: JobId, reason: &str) -> Result<Cancelled, ActError> {
     let mut tx = c.begin().await?;
-    workflow::lock_of(&mut tx, id).await?;
+    let cancelled = cancel_within(&mut tx, id, reason).await;
+    workflow::close(tx, cancelled).await
+}
+
+async fn cancel_within(c: &mut PgConnection, id: JobId, reason: &str) -> Result<Cancelled, ActError> {
+    workflow::lock_of(c, id).await?;
     let ended = sqlx::query!(
         r#"
         WITH over AS (
@@ -96,15 +101,14 @@ pub async fn cancel(c: &mut PgConnection, id: JobId, reason: &str) -> Result<Can
         id.0,
         reason,
     )
-    .fetch_optional(&mut *tx)
+    .fetch_optional(&mut *c)
     .await?;
     if let Some(ended) = ended {
         if let Some((workflow, step)) = ended.workflow_id.zip(ended.step) {
             let place = Place { workflow, step, child: ended.child };
             let how = How::Failed(format!("cancelled: {reason}"));
-            workflow::advance(&mut tx, Moves::of(vec![Ended { place, how }])).await?;
+            workflow::advance(c, Moves::of(vec![Ended { place, how }])).await?;
         }
-        tx.commit().await?;
         return Ok(Cancelled::Ended);
     }
 
@@ -116,13 +120,9 @@ pub async fn cancel(c: &mut PgConnection, id: JobId, reason: &str) -> Result<Can
         id.0,
         reason,
     )
-    .execute(&mut *tx)
+    .execute(&mut *c)
     .await?;
-    if asked.rows_affected() == 0 {
-        return Err(refusal(&mut tx, id).await?);
-    }
-    tx.commit().await?;
-    Ok(Cancelled::Asked)
+    if asked.rows_affected() == 1 { Ok(Cancelled::Asked) } else { Err(refusal(c, id).await?) }
 }
 
 /// Runs a job again: one that is over comes back under its number with all its attempts before it, one that waits for its
@@ -132,23 +132,28 @@ pub async fn cancel(c: &mut PgConnection, id: JobId, reason: &str) -> Result<Can
 /// When the job runs, is unknown, another job has taken its unique key, or its workflow is over.
 pub async fn retry(c: &mut PgConnection, id: JobId) -> Result<(), ActError> {
     let mut tx = c.begin().await?;
+    let retried = retry_within(&mut tx, id).await;
+    workflow::close(tx, retried).await
+}
+
+async fn retry_within(c: &mut PgConnection, id: JobId) -> Result<(), ActError> {
     let again =
-        workflow::before_retry(&mut tx, id).await?.map_err(|(workflow, state)| ActError::WorkflowOver { id, workflow, state })?;
+        workflow::before_retry(c, id).await?.map_err(|(workflow, state)| ActError::WorkflowOver { id, workflow, state })?;
     let finished = sqlx::query_scalar!("SELECT coalesce(unique_key, '') FROM queue.finished_jobs WHERE id = $1 FOR UPDATE", id.0)
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut *c)
         .await?;
     let Some(key) = finished else {
         let due =
             sqlx::query!("UPDATE queue.jobs SET state = 'available', run_at = now() WHERE id = $1 AND state = 'scheduled'", id.0)
-                .execute(&mut *tx)
+                .execute(&mut *c)
                 .await?;
         if due.rows_affected() == 0 {
-            match state_of(&mut tx, id).await? {
+            match state_of(c, id).await? {
                 Some(JobState::Available | JobState::Held) => {}
-                _ => return Err(refusal(&mut tx, id).await?),
+                _ => return Err(refusal(c, id).await?),
             }
         }
-        return Ok(tx.commit().await?);
+        return Ok(());
     };
 
     let back = sqlx::query!(
@@ -174,15 +179,15 @@ pub async fn retry(c: &mut PgConnection, id: JobId) -> Result<(), ActError> {
         ",
         id.0,
     )
-    .execute(&mut *tx)
+    .execute(&mut *c)
     .await?;
     if back.rows_affected() == 0 {
-        return Err(ActError::KeyTaken { id, key: key.unwrap_or_default() }); // dropping the transaction brings the row back
+        return Err(ActError::KeyTaken { id, key: key.unwrap_or_default() }); // undoing the transaction brings the row back
     }
     if let Some(again) = again {
-        workflow::reopen(&mut tx, id, again).await?;
+        workflow::reopen(c, id, again).await?;
     }
-    Ok(tx.commit().await?)
+    Ok(())
 }
 
 /// Nobody will retry this one: a job that failed is cancelled and no longer asks for attention, one that waits is cancelled.

@@ -28,18 +28,18 @@ struct Found {
 /// When the workflow has not failed, or its failed jobs are no longer known.
 pub async fn resume(c: &mut PgConnection, id: WorkflowId) -> Result<(), FlowError> {
     let mut tx = c.begin().await?;
-    let found = find(&mut tx, id).await?;
+    let resumed = resume_within(&mut tx, id).await;
+    lock::close(tx, resumed).await
+}
+
+async fn resume_within(c: &mut PgConnection, id: WorkflowId) -> Result<(), FlowError> {
+    let found = find(c, id).await?;
     match found.state {
-        WorkflowState::Failed => {}
-        state if state.is_finished() => return Err(FlowError::Finished { id, state }),
-        state => return Err(FlowError::NotFailed { id, state }),
+        WorkflowState::Failed if found.is_half_undone => go_on_undoing(c, found.root).await,
+        WorkflowState::Failed => go_on(c, id).await,
+        state if state.is_finished() => Err(FlowError::Finished { id, state }),
+        state => Err(FlowError::NotFailed { id, state }),
     }
-    if found.is_half_undone {
-        go_on_undoing(&mut tx, found.root).await?;
-    } else {
-        go_on(&mut tx, id).await?;
-    }
-    Ok(tx.commit().await?)
 }
 
 /// Nobody wants this workflow any more: whatever waits in it ends, whatever runs is asked to stop. Nothing is undone.
@@ -48,9 +48,13 @@ pub async fn resume(c: &mut PgConnection, id: WorkflowId) -> Result<(), FlowErro
 /// When it is over, or a step of another.
 pub async fn cancel(c: &mut PgConnection, id: WorkflowId, reason: &str) -> Result<(), FlowError> {
     let mut tx = c.begin().await?;
-    let found = outermost(&mut tx, id).await?;
-    undoing::call_off(&mut tx, found.root, reason).await?;
-    Ok(tx.commit().await?)
+    let cancelled = cancel_within(&mut tx, id, reason).await;
+    lock::close(tx, cancelled).await
+}
+
+async fn cancel_within(c: &mut PgConnection, id: WorkflowId, reason: &str) -> Result<(), FlowError> {
+    let found = outermost(c, id).await?;
+    Ok(undoing::call_off(c, found.root, reason).await?)
 }
 
 /// Undoes what this workflow has done so far, the latest first, by the jobs its definition gives for that. What has yet to run
@@ -60,17 +64,20 @@ pub async fn cancel(c: &mut PgConnection, id: WorkflowId, reason: &str) -> Resul
 /// When it is over, being undone already, or a step of another.
 pub async fn undo(c: &mut PgConnection, id: WorkflowId, reason: &str) -> Result<(), FlowError> {
     let mut tx = c.begin().await?;
-    let found = outermost(&mut tx, id).await?;
+    let undone = undo_within(&mut tx, id, reason).await;
+    lock::close(tx, undone).await
+}
+
+async fn undo_within(c: &mut PgConnection, id: WorkflowId, reason: &str) -> Result<(), FlowError> {
+    let found = outermost(c, id).await?;
     if found.state == WorkflowState::Undoing {
         return Err(FlowError::Undoing(id));
     }
     if found.is_half_undone {
-        go_on_undoing(&mut tx, found.root).await?;
-    } else {
-        let to_undo = [(found.root, reason.to_owned())].into();
-        advance(&mut tx, Moves { to_undo, ..Moves::default() }).await?;
+        return go_on_undoing(c, found.root).await;
     }
-    Ok(tx.commit().await?)
+    let to_undo = [(found.root, reason.to_owned())].into();
+    Ok(advance(c, Moves { to_undo, ..Moves::default() }).await?)
 }
 
 async fn find(c: &mut PgConnection, id: WorkflowId) -> Result<Found, FlowError> {
@@ -284,43 +291,50 @@ pub(crate) async fn before_retry(
     c: &mut PgConnection,
     job: JobId,
 ) -> Result<Result<Option<Again>, (WorkflowId, WorkflowState)>, sqlx::Error> {
-    let found = sqlx::query!(
-        r#"
-        SELECT workflow_id AS "workflow!", step AS "step!", child, state = 'done' AS "was_done!"
-        FROM queue.finished_jobs
-        WHERE id = $1 AND workflow_id IS NOT NULL
-        "#,
+    let workflow = sqlx::query_scalar!(
+        r#"SELECT workflow_id AS "id!" FROM queue.finished_jobs WHERE id = $1 AND workflow_id IS NOT NULL"#,
         job.0,
     )
     .fetch_optional(&mut *c)
     .await?;
+    lock::lock_roots(c, workflow.as_slice()).await?;
+    let found = sqlx::query!(
+        r#"
+        SELECT workflow_id AS "workflow!", step AS "step!", child, state = 'done' AS "was_done!"
+        FROM queue.finished_jobs
+        WHERE id = $1 AND workflow_id = $2
+        "#,
+        job.0,
+        workflow,
+    )
+    .fetch_optional(&mut *c)
+    .await?;
     let Some(found) = found else { return Ok(Ok(None)) };
-    lock::lock_roots(c, &[found.workflow]).await?;
     let place = Place { workflow: found.workflow, step: found.step, child: found.child };
     if found.was_done {
         return Ok(Ok(Some(Again { place, was_done: true })));
     }
-    // Forwards while the workflow runs or has failed; backwards while the undo has failed.
-    let wants_undo = place.child == Some(UNDOING);
-    let state = sqlx::query_scalar!(
+    let states = sqlx::query!(
         r#"
-        SELECT CASE WHEN w.state IN ('running', 'failed')
-                         AND EXISTS (SELECT FROM queue.workflows x JOIN queue.steps s ON s.workflow_id = x.id
-                                     WHERE x.root_id = w.root_id AND s.state IN ('undoing', 'undone'))
-                    THEN 'undoing' ELSE w.state END AS "state!: WorkflowState"
+        SELECT w.state AS "own: WorkflowState", r.state AS "outermost: WorkflowState",
+               EXISTS (SELECT FROM queue.workflows x JOIN queue.steps s ON s.workflow_id = x.id
+                       WHERE x.root_id = w.root_id AND s.state = 'undoing') AS "is_half_undone!"
         FROM queue.workflows w
+        JOIN queue.workflows r ON r.id = w.root_id
         WHERE w.id = $1
         "#,
         place.workflow,
     )
     .fetch_optional(c)
     .await?;
-    Ok(match state {
-        Some(WorkflowState::Undoing) if wants_undo => Ok(Some(Again { place, was_done: false })),
-        Some(WorkflowState::Running | WorkflowState::Failed) if !wants_undo => Ok(Some(Again { place, was_done: false })),
-        Some(state) => Err((WorkflowId(place.workflow), state)),
-        None => Ok(None),
-    })
+    let Some(states) = states else { return Ok(Ok(None)) };
+    // What undoes a step runs again when it failed; everything else only while the workflow goes forwards.
+    let (state, goes) = match (place.child == Some(UNDOING), states.is_half_undone) {
+        (true, half_undone) => (states.outermost, half_undone && states.outermost == WorkflowState::Failed),
+        (false, true) => (WorkflowState::Undoing, false),
+        (false, false) => (states.own, matches!(states.own, WorkflowState::Running | WorkflowState::Failed)),
+    };
+    Ok(if goes { Ok(Some(Again { place, was_done: false })) } else { Err((WorkflowId(place.workflow), state)) })
 }
 
 /// A job came back: its step runs again, unless other children of it have failed still, and so does its workflow, unless other

@@ -2,7 +2,7 @@
 //! head for why that cannot deadlock.
 
 use crate::{enqueue::Place, job::JobId, workflow::release::SHARD};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Locks what the end of these jobs may move; `true` with those that are done. Call it before the jobs are ended, in the
@@ -82,4 +82,16 @@ pub(crate) async fn lock_of(c: &mut PgConnection, job: JobId) -> Result<(), sqlx
             .fetch_optional(&mut *c)
             .await?;
     lock_roots(c, workflow.as_slice()).await.map(drop)
+}
+
+/// Ends a transaction as what was done in it ended. A refusal that dropped it would keep its locks until the caller's connection
+/// is used again.
+pub(crate) async fn close<T, E: From<sqlx::Error>>(tx: Transaction<'_, Postgres>, result: Result<T, E>) -> Result<T, E> {
+    match result {
+        Ok(value) => tx.commit().await.map(|()| value).map_err(E::from),
+        Err(refusal) => {
+            tx.rollback().await?;
+            Err(refusal)
+        }
+    }
 }

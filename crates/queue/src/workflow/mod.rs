@@ -56,7 +56,7 @@ pub use start::Started;
 
 pub(crate) use acts::{before_retry, reopen};
 pub(crate) use advance::{Ended, How, Moves, advance};
-pub(crate) use lock::{lock_for, lock_free, lock_of};
+pub(crate) use lock::{close, lock_for, lock_free, lock_of};
 pub(crate) use tick::tick;
 
 use crate::job::Job;

@@ -21,6 +21,7 @@ pub(crate) const SHARD: i32 = 256;
 struct Released {
     workflow: i64,
     step: String,
+    ordinal: i32,
     kind: String,
     is_done: bool,
     job: Option<Value>,
@@ -34,7 +35,7 @@ struct Released {
 pub(super) async fn release(c: &mut PgConnection, moves: &mut Moves) -> Result<(), sqlx::Error> {
     let ready = std::mem::take(&mut moves.ready);
     let mut released = begin(c, ready).await?;
-    released.sort_by(|a, b| (a.workflow, &a.step).cmp(&(b.workflow, &b.step)));
+    released.sort_by_key(|step| (step.workflow, step.ordinal));
 
     let mut jobs = Vec::new();
     let (mut fan_outs, mut within) = (Vec::new(), Vec::new());
@@ -81,7 +82,7 @@ async fn begin(c: &mut PgConnection, ready: Vec<At>) -> Result<Vec<Released>, sq
         FROM unnest($1::bigint[], $2::text[]) AS r (workflow_id, step), queue.workflows w
         WHERE s.workflow_id = r.workflow_id AND s.name = r.step AND s.state = 'blocked' AND s.blockers = 0
           AND w.id = s.workflow_id AND w.state = 'running'
-        RETURNING s.workflow_id AS workflow, s.name AS step, s.kind, s.state = 'done' AS "is_done!", s.job, w.actor, w.trace,
+        RETURNING s.workflow_id AS workflow, s.name AS step, s.ordinal, s.kind, s.state = 'done' AS "is_done!", s.job, w.actor, w.trace,
                   w.subject_kind, w.subject_id
         "#,
         &workflows,

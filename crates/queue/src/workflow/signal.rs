@@ -9,6 +9,7 @@ use crate::workflow::{
     lock, start,
 };
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
 /// What an event did.
@@ -35,7 +36,12 @@ pub async fn signal(
 ) -> Result<Signal, FlowError> {
     let payload = serde_json::to_value(payload)?;
     let mut tx = c.begin().await?;
-    if lock::lock_roots(&mut tx, &[id.0]).await?.is_empty() {
+    let told = tell(&mut tx, id, event, payload).await;
+    lock::close(tx, told).await
+}
+
+async fn tell(c: &mut PgConnection, id: WorkflowId, event: &str, payload: Value) -> Result<Signal, FlowError> {
+    if lock::lock_roots(c, &[id.0]).await?.is_empty() {
         return Err(FlowError::NotFound(id));
     }
     let step = sqlx::query!(
@@ -47,11 +53,11 @@ pub async fn signal(
         id.0,
         event,
     )
-    .fetch_optional(&mut *tx)
+    .fetch_optional(&mut *c)
     .await?
     .ok_or_else(|| FlowError::NoSuchStep { workflow: id, what: "event", step: event.to_owned() })?;
 
-    let signal = match step.state {
+    Ok(match step.state {
         StepState::Waiting => {
             sqlx::query!(
                 "
@@ -63,21 +69,19 @@ pub async fn signal(
                 event,
                 payload,
             )
-            .execute(&mut *tx)
+            .execute(&mut *c)
             .await?;
-            advance(&mut tx, Moves { done: vec![(id.0, event.to_owned())], ..Moves::default() }).await?;
+            advance(c, Moves { done: vec![(id.0, event.to_owned())], ..Moves::default() }).await?;
             Signal::Delivered
         }
         StepState::Blocked if !step.has_come => {
             sqlx::query!("UPDATE queue.steps SET arrived = $3 WHERE workflow_id = $1 AND name = $2", id.0, event, payload)
-                .execute(&mut *tx)
+                .execute(&mut *c)
                 .await?;
             Signal::Kept
         }
         _ => Signal::Late,
-    };
-    tx.commit().await?;
-    Ok(signal)
+    })
 }
 
 /// Tells the unfinished workflow `name` with this unique key that `event` has happened.

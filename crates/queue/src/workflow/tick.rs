@@ -20,8 +20,9 @@ pub(crate) async fn tick(c: &mut PgConnection, now: Option<DateTime<Utc>>) -> Re
     set_alarms(&mut tx, &roots, now).await?;
     let (done, failed) = wake(&mut tx, &roots, now).await?;
     let ended = undo::end_waiting(&mut tx, &roots, None, now).await?.into_iter().map(Ended::from).collect();
-    let undone = roots.into_iter().collect();
+    let undone = roots.iter().copied().collect();
     advance(&mut tx, Moves { ended, done, failed, undone, ..Moves::default() }).await?;
+    set_alarms(&mut tx, &roots, now).await?; // of what that released
     tx.commit().await
 }
 

@@ -119,7 +119,7 @@ async fn every_way_a_job_ends_moves_its_workflow() {
 async fn a_running_job_that_a_person_cancels_fails_its_step_and_one_whose_worker_dies_thrice_too() {
     let works = Works::new().await;
     let mut flow = Workflow::new("test.running");
-    flow.step("first", &task("first"));
+    flow.step_with("first", &task("first"), Options::default().max_attempts(10));
     works.floor.script("first", Then::Wait);
     let id = works.start(flow).await;
     let job = works.step(id, "first").await.job.expect("its job");

@@ -30,7 +30,7 @@ pub fn task(name: impl ToString) -> Task {
 
 impl Job for Task {
     const KIND: &'static str = "flow.task";
-    const MAX_ATTEMPTS: i16 = 2;
+    const MAX_ATTEMPTS: i16 = 5;
     const BACKOFF: Backoff = Backoff::new(time::Duration::from_millis(1), time::Duration::from_millis(1));
     const REDACT: &'static [&'static str] = &["secret"];
 }
