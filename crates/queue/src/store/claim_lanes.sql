@@ -36,10 +36,11 @@ candidates AS MATERIALIZED (
     WHERE queue = $1
       AND state = 'available'
       AND lane = l.lane
-      AND version <= ($4::smallint[])[array_position($3::text[], kind)] -- NULL, hence false, for a kind it does not know
-      AND kind <> ALL (ARRAY(SELECT kind FROM queue.paused_kinds))
-      AND (expires_at IS NULL OR expires_at > coalesce($6, now()))
-      AND (rate_key IS NULL OR rate_key = ANY (ARRAY(SELECT key FROM buckets WHERE tokens >= 1)))
+      AND CASE WHEN version <= ($4::smallint[])[array_position($3::text[], kind)] -- CASE: as in `choose_lanes.sql`
+                AND kind <> ALL (ARRAY(SELECT kind FROM queue.paused_kinds))
+                AND (expires_at IS NULL OR expires_at > coalesce($6, now()))
+                AND (rate_key IS NULL OR rate_key = ANY (ARRAY(SELECT key FROM buckets WHERE tokens >= 1)))
+               THEN true ELSE false END
     ORDER BY priority DESC, run_at, id
     LIMIT greatest(l.room, 0)::bigint
     FOR UPDATE SKIP LOCKED
