@@ -64,9 +64,7 @@ pub(crate) async fn run(engine: Arc<Engine>, mut judging_from: Instant, closing:
                 judging_from = Instant::now() + engine.options.lease;
             }
         }
-        if Instant::now() >= judging_from
-            && !engine.stopping.is_cancelled()
-        {
+        if Instant::now() >= judging_from && !engine.stopping.is_cancelled() {
             let strays = Instant::now() >= strays_due;
             match rescue(&engine, strays).await {
                 Ok(()) if strays => strays_due = Instant::now() + STRAYS_EVERY,

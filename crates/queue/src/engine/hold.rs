@@ -3,7 +3,7 @@
 //!
 //! Whatever leaves the hold without beginning drops its ticket, which hands the job back at no cost.
 
-use crate::engine::source::Work;
+use crate::engine::{slots::SlotQueue, source::Work};
 use std::{
     collections::VecDeque,
     mem,
@@ -14,7 +14,6 @@ use std::{
     task::{Context, Poll, Waker},
 };
 use tokio::sync::Notify;
-use tokio_util::sync::PollSemaphore;
 
 /// See the module.
 #[derive(Default)]
@@ -54,7 +53,7 @@ impl Hold {
     }
 
     /// The next job, with a slot to run in; nothing when the hold is closed.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>, slots: &mut PollSemaphore) -> Poll<Option<Work>> {
+    pub(crate) fn poll(&self, cx: &mut Context<'_>, slots: &mut SlotQueue) -> Poll<Option<Work>> {
         loop {
             let mut inside = self.inside();
             let slot = match inside.works.front() {
@@ -91,13 +90,15 @@ impl Hold {
             return 0;
         }
         let mut inside = self.inside();
-        let (back, kept): (Vec<Work>, VecDeque<Work>) = mem::take(&mut inside.works).into_iter().fold(
-            (Vec::new(), VecDeque::new()),
-            |(mut back, mut kept), work| {
-                if wanted(&work) { back.push(work) } else { kept.push_back(work) }
+        let (back, kept): (Vec<Work>, VecDeque<Work>) =
+            mem::take(&mut inside.works).into_iter().fold((Vec::new(), VecDeque::new()), |(mut back, mut kept), work| {
+                if wanted(&work) {
+                    back.push(work)
+                } else {
+                    kept.push_back(work)
+                }
                 (back, kept)
-            },
-        );
+            });
         inside.works = kept;
         self.has_now(inside.works.len());
         let waker = inside.waker.take();

@@ -7,6 +7,7 @@
 use crate::{
     engine::{
         Engine, judge,
+        slots::SlotQueue,
         ticket::{Stop, Ticket},
     },
     handler::{Outcome, RunLog},
@@ -26,7 +27,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::PollSemaphore;
 use tower::{Layer, Service};
 
 /// A claimed job on its way through apalis: what the handler needs, and the ticket, which the outermost layer takes off.
@@ -71,7 +71,7 @@ impl Work {
 pub(crate) struct Source {
     engine: Arc<Engine>,
     line: usize,
-    slots: PollSemaphore,
+    slots: SlotQueue,
 }
 
 impl Source {

@@ -5,7 +5,7 @@ use crate::{
     engine::sight::Sight,
     store::{self, Ask, Claimed, Mark},
 };
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use std::time::{Duration, Instant};
 
 /// Looks at the lanes in a row that may bring nothing. With thousands of lanes all shut, the next wake goes on from there.
@@ -84,7 +84,7 @@ impl Turns {
         if !ask.capped {
             return self.one_turn(c, ask, wanted, from_lanes).await;
         }
-        let mut tx = c.begin().await?;
+        let mut tx = store::begin(c).await?;
         let room = store::room(&mut tx, ask.queue).await?;
         let jobs = if room == 0 { Vec::new() } else { self.one_turn(&mut tx, ask, wanted.min(room), from_lanes).await? };
         tx.commit().await?;

@@ -147,6 +147,4 @@ LEFT JOIN heads h USING (lane)
 LEFT JOIN picked p USING (lane)
 LEFT JOIN locked k USING (lane)
 LEFT JOIN buckets b ON b.key = p.rate_key
--- A process that is frozen between the two statements must not keep its locks for long.
-WHERE (SELECT set_config('idle_in_transaction_session_timeout', '5s', true)) IS NOT NULL
 ORDER BY l.place

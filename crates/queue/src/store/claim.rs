@@ -3,7 +3,7 @@
 use crate::enqueue::Place;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 /// The kinds a worker understands, and up to which version of their arguments.
@@ -92,16 +92,24 @@ pub(crate) async fn claim(
     Ok(claimed)
 }
 
+/// Begins a transaction that claims. A process that is frozen in the midst of it does not keep its locks for long; and a plan
+/// that was made while the table was empty, and is used ever after, goes by the indexes all the same.
+pub(crate) async fn begin(c: &mut PgConnection) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
+    const MANNER: &str = "SET LOCAL idle_in_transaction_session_timeout = '5s';
+                          SET LOCAL enable_seqscan = off;
+                          SET LOCAL enable_bitmapscan = off";
+    if !c.is_in_transaction() {
+        return c.begin_with(AssertSqlSafe(format!("BEGIN; {MANNER}"))).await;
+    }
+    let mut tx = c.begin().await?;
+    sqlx::raw_sql(MANNER).execute(&mut *tx).await?;
+    Ok(tx)
+}
+
 /// How many more jobs of a queue with a limit over all processes may run. Locks the queue until the transaction ends, and
 /// counts with a snapshot taken after that.
 pub(crate) async fn room(tx: &mut PgConnection, queue: &str) -> Result<usize, sqlx::Error> {
-    sqlx::query!(
-        "SELECT set_config('idle_in_transaction_session_timeout', '5s', true),
-                pg_advisory_xact_lock(hashtextextended('queue.queue ' || $1, 0))",
-        queue,
-    )
-    .fetch_one(&mut *tx)
-    .await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('queue.queue ' || $1, 0))", queue).fetch_one(&mut *tx).await?;
     let room = sqlx::query_scalar!(
         "SELECT max_running - (SELECT count(*) FROM queue.jobs WHERE queue = $1 AND state = 'running')
          FROM queue.queues

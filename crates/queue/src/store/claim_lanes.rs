@@ -1,8 +1,8 @@
 //! Taking the next jobs of a queue's lanes: of jobs under a concurrency key or a rate. Lanes take turns, and nothing is
 //! counted but the rows themselves: see `choose_lanes.sql`, which locks, and `claim_lanes.sql`, which counts and leases.
 
-use crate::store::claim::{Ask, Claimed};
-use sqlx::{Connection, PgConnection};
+use crate::store::claim::{Ask, Claimed, begin};
+use sqlx::PgConnection;
 use std::{cmp::Reverse, collections::HashSet, time::Duration};
 
 /// Lanes looked at in one claim.
@@ -39,7 +39,7 @@ struct Lane {
 /// Leases up to `limit` jobs of lanes that come after `after`, around; the most urgent of each lane first, and one of each
 /// lane before the second of any.
 pub(crate) async fn claim_lanes(c: &mut PgConnection, ask: &Ask<'_>, limit: usize, after: &str) -> Result<Turn, sqlx::Error> {
-    let mut tx = c.begin().await?;
+    let mut tx = begin(c).await?;
     let lanes = choose(&mut tx, ask, limit.min(LOCKED), after).await?;
     let ours: Vec<&Lane> = lanes.iter().filter(|lane| lane.ours).collect();
     let jobs = if ours.is_empty() { Vec::new() } else { lease(&mut tx, ask, limit, &ours).await? };

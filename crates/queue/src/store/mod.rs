@@ -10,7 +10,7 @@ mod tally;
 mod unheard;
 mod worker;
 
-pub(crate) use claim::{Ask, Claimed, Known, Mark, claim, room};
+pub(crate) use claim::{Ask, Claimed, Known, Mark, begin, claim, room};
 pub(crate) use claim_lanes::claim_lanes;
 pub(crate) use pulse::{Asked, Pulse, pulse};
 pub(crate) use rescue::{WORKER_LOST, rescue};
