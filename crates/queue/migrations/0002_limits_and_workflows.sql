@@ -187,7 +187,7 @@ CREATE TABLE queue.outputs (
 
 -- ─── What the dashboard shows without reading the history ──────────────────────────────────────────────────────────────
 
--- Runs by minute, after a day by the hour. Processes add what they counted every few seconds: a chart, not the books.
+-- Runs by minute, after two hours by the quarter, after a day by the hour. Processes add what they counted every few seconds: a chart, not the books.
 CREATE TABLE queue.run_counts (
   minute     timestamptz      NOT NULL,
   queue      text             NOT NULL,
@@ -231,15 +231,15 @@ ALTER TABLE queue.queues
 CREATE INDEX finished_jobs_failed_kind ON queue.finished_jobs (state, kind, id) WHERE state <> 'done';
 CREATE INDEX finished_jobs_time ON queue.finished_jobs USING brin (finished_at) WITH (pages_per_range = 32, autosummarize = on);
 CREATE INDEX finished_jobs_parent ON queue.finished_jobs (parent_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX finished_jobs_trace ON queue.finished_jobs (left(trace, 35)) WHERE trace IS NOT NULL; -- version and trace id
+CREATE INDEX finished_jobs_trace ON queue.finished_jobs USING hash (left(trace, 35)) WHERE trace IS NOT NULL; -- version and trace id
 DROP INDEX queue.attempts_fingerprint;
 CREATE INDEX attempts_fingerprint ON queue.attempts (fingerprint, job_id) WHERE fingerprint IS NOT NULL;
 
 -- Jobs that a filter of the dashboard (`wanted`, as its program writes it) may mean, and whether it means each. What an index
 -- knows decides which jobs come; the rest decides `matches`, so that whoever asks can bound how many are looked at. `lane` is
 -- 'unfinished', 'finished', a state that has an index of its own, or NULL for all. Days of the history before `since` and from
--- `until` on are not opened. Inlined: plan it with the filter at hand, and the conditions that it does not set are gone.
-CREATE FUNCTION queue.look(wanted jsonb, lane text, since timestamptz, until timestamptz)
+-- `until` on are not opened; `among` are the only numbers that may be meant, unless it is NULL. Inlined: plan it with the filter at hand, and the conditions that it does not set are gone.
+CREATE FUNCTION queue.look(wanted jsonb, lane text, since timestamptz, until timestamptz, among bigint[])
 RETURNS TABLE (id bigint, state text, kind text, created_at timestamptz, finished_at timestamptz, matches boolean)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT job.id, job.state, job.kind, job.created_at, job.finished_at,
@@ -256,9 +256,6 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                               WHERE hidden.path = wanted #>> '{arg,path}'
                                  OR starts_with(wanted #>> '{arg,path}', hidden.path || '.')
                                  OR starts_with(hidden.path, (wanted #>> '{arg,path}') || '.'))))
-     AND (wanted ->> 'fingerprint' IS NULL
-          OR job.id IN (SELECT run.job_id FROM queue.attempts run
-                        WHERE run.failed AND run.fingerprint = wanted ->> 'fingerprint'))
      AND (wanted ->> 'worker' IS NULL
           OR job.worker_id IS NOT DISTINCT FROM (wanted ->> 'worker')::uuid
           OR job.id IN (SELECT run.job_id FROM queue.attempts run WHERE run.worker_id = (wanted ->> 'worker')::uuid))
@@ -277,7 +274,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     AND (wanted -> 'subject' IS NULL
          OR (job.subject_kind = wanted #>> '{subject,kind}' AND job.subject_id = wanted #>> '{subject,id}'))
     AND (wanted ->> 'workflow' IS NULL OR job.workflow_id = (wanted ->> 'workflow')::bigint)
-    AND (wanted -> 'ids' IS NULL OR job.id = ANY (translate(wanted ->> 'ids', '[]', '{}')::bigint[]))
+    AND (among IS NULL OR job.id = ANY (among))
     AND (since IS NULL OR NOT job.is_over OR job.finished_at >= since)
     AND (until IS NULL OR NOT job.is_over OR job.finished_at < until)
 $$;
@@ -323,15 +320,19 @@ BEGIN
   GET DIAGNOSTICS changed = ROW_COUNT;
   pruned := pruned + changed;
   DELETE FROM queue.run_counts WHERE minute < now() - interval '8 days';
-  -- Charts of more than a day count by the hour, so a minute older than that is added to its hour.
+  -- Charts of a day count by the quarter of an hour, those of a week by the hour: older minutes are added to those.
   WITH folded AS (
     DELETE FROM queue.run_counts
-    WHERE minute < date_trunc('hour', now() - interval '25 hours', 'UTC')
-      AND minute <> date_trunc('hour', minute, 'UTC')
-    RETURNING *
+    WHERE (minute < date_trunc('hour', now() - interval '2 hours', 'UTC')
+           AND minute <> date_bin('15 minutes', minute, timestamptz '2000-01-01 00:00Z'))
+       OR (minute < date_trunc('hour', now() - interval '25 hours', 'UTC')
+           AND minute <> date_trunc('hour', minute, 'UTC'))
+    RETURNING CASE WHEN minute < date_trunc('hour', now() - interval '25 hours', 'UTC') THEN date_trunc('hour', minute, 'UTC')
+                   ELSE date_bin('15 minutes', minute, timestamptz '2000-01-01 00:00Z') END AS into_minute,
+              queue, kind, outcome, release, runs, seconds, waited, slowest
   )
   INSERT INTO queue.run_counts AS sum (minute, queue, kind, outcome, release, runs, seconds, waited, slowest)
-  SELECT date_trunc('hour', minute, 'UTC'), queue, kind, outcome, release, sum(runs), sum(seconds), sum(waited), max(slowest)
+  SELECT into_minute, queue, kind, outcome, release, sum(runs), sum(seconds), sum(waited), max(slowest)
   FROM folded
   GROUP BY 1, 2, 3, 4, 5
   ON CONFLICT (minute, kind, queue, outcome, release) DO UPDATE

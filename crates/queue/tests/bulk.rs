@@ -27,6 +27,11 @@ async fn dead_jobs(stage: &Stage, jobs: i64) {
                       jsonb_build_object('shop', jsonb_build_object('id', n % 7)), 3, 3, 6, 0, '{}', 'error ' || n % 3, now(), now()
                FROM generate_series(1, $1::bigint) n";
     sqlx::query(sql).bind(jobs).execute(&stage.pool).await.expect("jobs");
+    let runs = "INSERT INTO queue.attempts (job_id, lease, attempt, queue, kind, release, started_at, ended_at, outcome, failed, error_class,
+                                            fingerprint, error)
+                SELECT n, 4 + run, run, 'default', 'gone', 'test', now(), now(), 'retried', true, 'test', 'group ' || n % 3, 'error'
+                FROM generate_series(1, $1::bigint) n, generate_series(1, 2) run";
+    sqlx::query(runs).bind(jobs).execute(&stage.pool).await.expect("runs");
     let taken = "SELECT setval(pg_get_serial_sequence('queue.jobs', 'id'), $1)";
     sqlx::query(taken).bind(jobs.max(1)).execute(&stage.pool).await.expect("numbers");
 }
@@ -81,10 +86,11 @@ async fn what_the_dry_run_counts_is_what_is_done() {
         },
         JobFilter { ids: [1, 5, 10, 4_000].map(JobId).into(), ..Default::default() },
         JobFilter { states: vec![JobState::Quarantined], ..Default::default() },
+        JobFilter { fingerprint: Some("group 1".to_owned()), kind: Some("gone.odd".to_owned()), ..Default::default() },
         JobFilter::default(),
     ];
     for filter in filters {
-        stage.execute("TRUNCATE queue.finished_jobs, queue.jobs").await;
+        stage.execute("TRUNCATE queue.finished_jobs, queue.attempts, queue.jobs").await;
         dead_jobs(&stage, 1_000).await;
         for deed in [Act::Retry, Act::Reschedule { run_at: clock.now() + Duration::days(1) }, Act::Cancel] {
             let count = bulk::count(&mut *stage.connection().await, &deed, &filter).await.expect("a count");

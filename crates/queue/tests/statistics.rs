@@ -105,3 +105,29 @@ async fn a_run_whose_worker_died_is_counted_as_lost() {
     assert_eq!(groups.iter().map(|group| group.error_class.as_deref()).collect::<Vec<_>>(), [Some("worker lost")]);
     assert_eq!(Some(&groups[0].fingerprint), stage.job(job).await.attempts[0].fingerprint.as_ref());
 }
+
+#[tokio::test]
+async fn old_counts_are_added_up_and_charts_stay_as_they_were() {
+    let stage = Stage::new().await;
+    stage
+        .execute(
+            "INSERT INTO queue.run_counts (minute, queue, kind, outcome, release, runs, seconds, waited, slowest)
+             SELECT date_trunc('minute', now()) - make_interval(mins => m), 'default', 'a.' || m % 2, 'done', 'r1', m, 1, 2, m
+             FROM generate_series(0, 9 * 1440) m",
+        )
+        .await;
+    stage.execute("DELETE FROM queue.run_counts WHERE minute < now() - interval '8 days'").await;
+    let now = Utc::now();
+    let chart = async |hours, minutes| {
+        let (since, step) = (now - Duration::hours(hours), Duration::minutes(minutes));
+        stats::throughput(&mut *stage.connection().await, since, step).await.expect("a chart")
+    };
+    let before = (chart(1, 1).await, chart(24, 15).await, chart(24 * 6, 120).await);
+    assert!(before.0.len() >= 60 && before.1.len() >= 190, "{} and {}", before.0.len(), before.1.len());
+    for _ in 0..2 {
+        stage.execute("SELECT queue.prune()").await;
+        assert_eq!((chart(1, 1).await, chart(24, 15).await, chart(24 * 6, 120).await), before);
+    }
+    let rows = stage.number("SELECT count(*) FROM queue.run_counts").await;
+    assert!(rows < 1_000, "{rows} rows where eight days of minutes were");
+}

@@ -9,7 +9,7 @@ use crate::{
     admin::{
         acts::{self, ActError},
         jobs::JobState,
-        search::{JobFilter, lanes, planned_anew, planned_as_usual},
+        search::{JobFilter, group, lanes, planned_anew, planned_as_usual},
     },
     enqueue::{EnqueueError, enqueue_with},
     handler::{Context, Outcome},
@@ -31,6 +31,8 @@ pub const UNDO_FOR: chrono::Duration = chrono::Duration::seconds(30);
 const PIECE: usize = 200;
 /// … and looked at in search of them.
 const LOOKS_AT: i64 = 5_000;
+/// Jobs of a group of errors counted in one statement.
+const GROUP_PIECE: i64 = 20_000;
 
 /// What is done to each job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,12 +114,31 @@ pub async fn count(c: &mut PgConnection, act: &Act, filter: &JobFilter) -> Resul
         return Ok(counted); // the filter asks for states this act can do nothing about
     }
     let mut tx = planned_anew(c).await?;
-    let (wanted, (since, until)) = (filter.wanted(), filter.days());
-    for lane in lanes(&filter) {
+    if let Some(fingerprint) = &filter.fingerprint {
+        let mut after = 0;
+        loop {
+            let numbers = group(&mut tx, fingerprint, after, i64::MAX, GROUP_PIECE).await?;
+            let Some(&last) = numbers.last() else { break };
+            after = last;
+            if let Some(group) = filter.of_group(&numbers) {
+                count_into(&mut counted, &mut tx, &group).await?;
+            }
+        }
+    } else {
+        count_into(&mut counted, &mut tx, &filter).await?;
+    }
+    planned_as_usual(&mut tx).await?;
+    tx.commit().await?;
+    Ok(counted)
+}
+
+async fn count_into(counted: &mut Count, c: &mut PgConnection, filter: &JobFilter) -> Result<(), sqlx::Error> {
+    let (wanted, among, (since, until)) = (filter.wanted(), filter.among(), filter.days());
+    for lane in lanes(filter) {
         let groups = sqlx::query!(
             r#"
             SELECT kind AS "kind!", state AS "state!: JobState", count(*) AS "jobs!", max(id) AS "newest!"
-            FROM queue.look($1, $2, $3, $4)
+            FROM queue.look($1, $2, $3, $4, $5)
             WHERE matches
             GROUP BY kind, state
             "#,
@@ -125,8 +146,9 @@ pub async fn count(c: &mut PgConnection, act: &Act, filter: &JobFilter) -> Resul
             lane.name(),
             since,
             until,
+            among.as_deref(),
         )
-        .fetch_all(&mut *tx)
+        .fetch_all(&mut *c)
         .await?;
         for group in groups {
             counted.jobs += group.jobs;
@@ -135,9 +157,7 @@ pub async fn count(c: &mut PgConnection, act: &Act, filter: &JobFilter) -> Resul
             *counted.by_state.entry(group.state).or_default() += group.jobs;
         }
     }
-    planned_as_usual(&mut tx).await?;
-    tx.commit().await?;
-    Ok(counted)
+    Ok(())
 }
 
 /// An act somebody asks for.
@@ -580,14 +600,34 @@ async fn next_piece(
     after: i64,
     up_to: i64,
 ) -> Result<Next, sqlx::Error> {
-    let (wanted, (since, until)) = (filter.wanted(), filter.days());
-    let (mut jobs, mut seen_to) = (Vec::new(), up_to);
+    if let Some(fingerprint) = &filter.fingerprint {
+        let numbers = group(c, fingerprint, after, up_to, PIECE as i64).await?;
+        let seen_to = if numbers.len() < PIECE { up_to } else { numbers.last().copied().unwrap_or(up_to) };
+        return match filter.of_group(&numbers) {
+            Some(group) => next_among(c, &group, spared, after, seen_to, up_to).await,
+            None => Ok(Next { jobs: Vec::new(), after: seen_to, is_last: seen_to >= up_to }),
+        };
+    }
+    next_among(c, filter, spared, after, up_to, up_to).await
+}
+
+/// The next jobs up to number `until_number`, on the way to `up_to`.
+async fn next_among(
+    c: &mut PgConnection,
+    filter: &JobFilter,
+    spared: &[String],
+    after: i64,
+    until_number: i64,
+    up_to: i64,
+) -> Result<Next, sqlx::Error> {
+    let (wanted, among, (since, until)) = (filter.wanted(), filter.among(), filter.days());
+    let (mut jobs, mut seen_to) = (Vec::new(), until_number);
     for lane in lanes(filter) {
         let seen = sqlx::query!(
             r#"
             WITH looked AS MATERIALIZED (
               SELECT id, matches AND NOT (kind = ANY ($6)) AS matches
-              FROM queue.look($1, $2, $8, $9)
+              FROM queue.look($1, $2, $8, $9, $10)
               WHERE id > $3 AND id <= $4
               ORDER BY id
               LIMIT $5
@@ -598,20 +638,21 @@ async fn next_piece(
             wanted,
             lane.name(),
             after,
-            up_to,
+            until_number,
             LOOKS_AT,
             spared,
             PIECE as i64,
             since,
             until,
+            among.as_deref(),
         )
         .fetch_one(&mut *c)
         .await?;
         // A lane knows of its jobs up to the last it found when its piece is full, up to the last it looked at otherwise.
         if seen.jobs.len() == PIECE {
-            seen_to = seen_to.min(seen.jobs.last().copied().unwrap_or(up_to));
+            seen_to = seen_to.min(seen.jobs.last().copied().unwrap_or(after));
         } else if seen.looked >= LOOKS_AT {
-            seen_to = seen_to.min(seen.edge.unwrap_or(up_to));
+            seen_to = seen_to.min(seen.edge.unwrap_or(after));
         }
         jobs.extend(seen.jobs);
     }

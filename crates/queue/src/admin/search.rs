@@ -17,7 +17,7 @@ use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
 /// How many jobs one call looks at in search of a page.
-const LOOKS_AT: i64 = 20_000;
+const LOOKS_AT: i64 = 10_000;
 
 /// Which jobs. Everything absent does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -77,6 +77,18 @@ impl JobFilter {
     /// As the database reads it.
     pub(crate) fn wanted(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default() // strings, numbers and times always can be written
+    }
+
+    /// The only jobs it may mean.
+    pub(crate) fn among(&self) -> Option<Vec<i64>> {
+        (!self.ids.is_empty()).then(|| self.ids.iter().map(|id| id.0).collect())
+    }
+
+    /// The same for jobs whose runs are known to be the ones it asks for; nothing when it means none of them.
+    pub(crate) fn of_group(&self, numbers: &[i64]) -> Option<Self> {
+        let meant = |id: &i64| self.ids.is_empty() || self.ids.contains(&JobId(*id));
+        let ids: Vec<JobId> = numbers.iter().copied().filter(meant).map(JobId).collect();
+        (!ids.is_empty()).then(|| Self { ids, fingerprint: None, ..self.clone() })
     }
 
     /// The days of the history it may touch, from and until.
@@ -240,7 +252,8 @@ struct Look {
 async fn look(c: &mut PgConnection, filter: &JobFilter, lane: Lane, page: usize) -> Result<Look, sqlx::Error> {
     let (first, last) = numbers(c, filter, lane).await?;
     let mut before = filter.before.map_or(i64::MAX, |id| id.0).min(last.saturating_add(1));
-    let (wanted, (since, until)) = (filter.wanted(), filter.days());
+    let (wanted, among, (since, until)) = (filter.wanted(), filter.among(), filter.days());
+    let among = among.as_deref();
     let mut look = Look::default();
     let mut window = i64::try_from(page).unwrap_or(LOOKS_AT).clamp(100, LOOKS_AT);
     let mut left = LOOKS_AT;
@@ -249,7 +262,7 @@ async fn look(c: &mut PgConnection, filter: &JobFilter, lane: Lane, page: usize)
             r#"
             WITH looked AS MATERIALIZED (
               SELECT id, created_at, matches
-              FROM queue.look($1, $2, $6, $7)
+              FROM queue.look($1, $2, $6, $7, $9)
               WHERE id < $3 AND id >= $8
               ORDER BY id DESC
               LIMIT $4
@@ -271,6 +284,7 @@ async fn look(c: &mut PgConnection, filter: &JobFilter, lane: Lane, page: usize)
             since,
             until,
             first,
+            among,
         )
         .fetch_one(&mut *c)
         .await?;
@@ -300,19 +314,10 @@ async fn look_by_runs(c: &mut PgConnection, filter: &JobFilter, page: usize) -> 
     let (mut window, mut left) = (1_000, LOOKS_AT);
     loop {
         let runs = runs(c, filter, before, window).await?;
-        let ids: Vec<JobId> = runs.jobs.iter().rev().copied().map(JobId).collect();
-        if let Some(newest) = ids.first() {
-            let among = JobFilter {
-                ids: ids.iter().copied().filter(|id| filter.ids.is_empty() || filter.ids.contains(id)).collect(),
-                fingerprint: None,
-                worker: None,
-                before: Some(JobId(newest.0 + 1)),
-                ..filter.clone()
-            };
-            if !among.ids.is_empty() {
-                for lane in lanes(&among) {
-                    look.hits.extend(self::look(c, &among, lane, page).await?.hits);
-                }
+        if let Some(group) = filter.of_group(&runs.jobs) {
+            let among = JobFilter { worker: None, before: None, ..group };
+            for lane in lanes(&among) {
+                look.hits.extend(self::look(c, &among, lane, page).await?.hits);
             }
         }
         look.hits.sort_by_key(|hit| std::cmp::Reverse(hit.id));
@@ -382,12 +387,35 @@ async fn runs(c: &mut PgConnection, filter: &JobFilter, before: i64, window: i64
     Ok(Runs { jobs, edge: edge.filter(|_| looked >= window) })
 }
 
+/// Numbers of jobs with a run that failed so, ascending: those after `after` up to `up_to`, at most `limit`.
+pub(crate) async fn group(
+    c: &mut PgConnection,
+    fingerprint: &str,
+    after: i64,
+    up_to: i64,
+    limit: i64,
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT DISTINCT job_id
+         FROM queue.attempts
+         WHERE failed AND fingerprint = $1 AND job_id > $2 AND job_id <= $3
+         ORDER BY job_id
+         LIMIT $4",
+        fingerprint,
+        after,
+        up_to,
+        limit,
+    )
+    .fetch_all(c)
+    .await
+}
+
 /// When the job `id` was enqueued, or one about as old.
 async fn age_of(c: &mut PgConnection, id: i64) -> Result<Option<Hit>, sqlx::Error> {
     let found = sqlx::query!(
         r#"
         SELECT id AS "id!", created_at AS "created_at!"
-        FROM queue.look('{}', NULL, NULL, NULL)
+        FROM queue.look('{}', NULL, NULL, NULL, NULL)
         WHERE id >= $1
         ORDER BY id
         LIMIT 1

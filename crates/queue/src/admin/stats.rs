@@ -35,7 +35,9 @@ pub struct ReleaseMark {
     pub first_at: DateTime<Utc>,
 }
 
-/// Runs since `since`, by kind, in stretches of `step` (whole minutes) counted from `since`'s minute on. Eight days are kept.
+/// Runs by kind, in stretches of `step` (whole minutes, even ones: 15 minutes begin at a quarter), from the one in which `since` lies.
+/// Eight days are kept; by the minute for two hours, by the quarter of an hour for a day, then by the hour, so a step should not be
+/// finer than that.
 ///
 /// # Errors
 /// When the database refuses.
@@ -44,12 +46,12 @@ pub async fn throughput(c: &mut PgConnection, since: DateTime<Utc>, step: Durati
     sqlx::query_as!(
         Bucket,
         r#"
-        SELECT date_bin(make_interval(secs => $2), minute, date_trunc('minute', $1::timestamptz)) AS "at!", queue, kind,
+        SELECT date_bin(make_interval(secs => $2), minute, timestamptz '2000-01-01 00:00Z') AS "at!", queue, kind,
                coalesce(sum(runs) FILTER (WHERE outcome = 'done'), 0)::bigint AS "done!",
                coalesce(sum(runs) FILTER (WHERE outcome IN ('retried', 'dead', 'lost')), 0)::bigint AS "failed!",
                sum(seconds) AS "seconds!", sum(waited) AS "waited!", max(slowest) AS "slowest!"
         FROM queue.run_counts
-        WHERE minute >= date_trunc('minute', $1)
+        WHERE minute >= date_bin(make_interval(secs => $2), $1::timestamptz, timestamptz '2000-01-01 00:00Z')
         GROUP BY 1, queue, kind
         ORDER BY 1, queue, kind
         "#,
