@@ -13,6 +13,7 @@ pub mod retention;
 pub mod webhooks;
 
 mod picture_file;
+mod vendor_failure;
 
 use mywork::{clock::Clock, config::Config, db::Db};
 use mywork_queue::{Registry, schedule::Plan};

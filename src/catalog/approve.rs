@@ -6,11 +6,11 @@
 
 use super::check::{self, Finding, Severity, Step, StepState};
 use super::image::{self, Image};
-use super::jobs::ReleaseVersion;
 use super::licence::{self, Offer};
 use super::product::{self, Product, ProductState, Transition};
 use super::text::clean;
 use super::version::{self, Version};
+use super::workflow;
 use super::{Error, Problems};
 use crate::audit::{self, Origin};
 use crate::db::Actor;
@@ -207,8 +207,7 @@ pub async fn approve(
         .changed(json!({"state": product.state}), json!({"version": number}))
         .from(by.origin);
     audit::record(connection, &entry, now).await?;
-    mywork_queue::enqueue(connection, &ReleaseVersion { version: id }).await?;
-    Ok(())
+    workflow::approved(connection, id, by.admin).await
 }
 
 /// Rejects the version with a reason the seller reads. A product that was handed in is rejected with it; one on sale stays.

@@ -4,14 +4,14 @@
 //!   quarantine ──▶ validate ──▶ scan ──▶ approval (a person) ──▶ release
 //! ```
 //! Each job of the workflow begins with [`begin`], which says whether there is still something to do, and ends with one act
-//! here, which records the outcome and enqueues the next job in the same transaction. A job that runs twice, late, or for a
-//! version that was replaced finds its step done or the version gone, and changes nothing. Called by `jobs/src/catalog/` and
-//! read by the seller's live page (SCAN-03) and the approval queue.
+//! here, which records the outcome; when the job then ends, the workflow begins the next step. A job that runs twice, late, or
+//! for a version that was replaced finds its step done or the version gone, and changes nothing. Called by
+//! `jobs/src/catalog/` and read by the seller's live page (SCAN-03) and the approval queue.
 
 use super::Error;
-use super::jobs::{ScanPackage, ValidatePackage};
 use super::product::{self, Product, ProductState, Transition};
 use super::version::VersionState;
+use super::workflow;
 use crate::audit::Origin;
 use crate::db::Actor;
 use crate::identity::account;
@@ -170,13 +170,13 @@ pub(super) async fn lay_out(connection: &mut PgConnection, version: VersionId) -
     Ok(())
 }
 
-/// Nothing more happens to this version.
+/// Nothing more happens to this version: its workflow is called off.
 pub(super) async fn skip_rest(
     connection: &mut PgConnection,
     version: VersionId,
     why: &str,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), Error> {
     sqlx::query!(
         "UPDATE version_checks
          SET state = 'skipped', detail = $2, finished_at = $3
@@ -185,8 +185,9 @@ pub(super) async fn skip_rest(
         why,
         now,
     )
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    workflow::call_off(connection, version, why).await?;
     Ok(())
 }
 
@@ -359,7 +360,6 @@ pub async fn record_quarantined(
     .execute(&mut *connection)
     .await?;
     set(connection, version, Step::Quarantine, StepState::Passed, "Copied, measured and hashed.", now).await?;
-    mywork_queue::enqueue(connection, &ValidatePackage { version }).await?;
     Ok(true)
 }
 
@@ -410,7 +410,6 @@ pub async fn record_validated(
     .await?;
     replace_findings(connection, version, Step::Validate, findings).await?;
     set(connection, version, Step::Validate, StepState::Passed, &facts.summary, now).await?;
-    mywork_queue::enqueue(connection, &ScanPackage { version }).await?;
     Ok(true)
 }
 

@@ -4,6 +4,7 @@
 use super::product::ProductState;
 use crate::notifications::email::QueueError;
 use mywork_queue::EnqueueError;
+use mywork_queue::workflow::{FlowError, StartError};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -62,6 +63,10 @@ pub enum Error {
     Database(#[from] sqlx::Error),
     #[error("the next job could not be arranged")]
     Enqueue(#[from] EnqueueError),
+    #[error("the publish workflow could not be begun")]
+    Start(#[from] StartError),
+    #[error("the publish workflow could not be moved")]
+    Workflow(#[from] FlowError),
     #[error("the e-mail could not be arranged")]
     Email(#[from] QueueError),
 }

@@ -2,8 +2,8 @@
 //! gets from a seller's disk to the shelf.
 //!
 //! The story in order: [`wizard`] writes a draft, [`upload`] takes its files, [`version`] makes a package a version,
-//! [`check`] records what the jobs find in it, [`publish`] hands it in, [`approve`] decides, [`release`] puts it on the
-//! shelf; [`sweep`] looks after checks whose job is gone. Whoever changes a product or one of its versions first locks the
+//! [`workflow`] leads it from step to step, [`check`] records what the jobs find in it, [`publish`] hands it in,
+//! [`approve`] decides, [`release`] puts it on the shelf; [`sweep`] looks after checks whose job is gone. Whoever changes a product or one of its versions first locks the
 //! product's row ([`product::lock`]): a seller, an admin and a job about the same product wait for each other.
 
 pub mod approve;
@@ -29,5 +29,6 @@ pub mod wizard;
 
 mod error;
 mod text;
+mod workflow;
 
 pub use error::{Error, Problems};

@@ -14,7 +14,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 /// Puts an approved version on the shelf: it becomes what buyers get, its product goes on sale unless the seller paused it,
-/// the seller hears of it, and so do the owners of earlier versions. False when there was nothing left to release.
+/// and the seller hears of it. False when there was nothing left to release.
 ///
 /// # Errors
 /// When the database fails.
@@ -76,9 +76,6 @@ pub async fn release(connection: &mut PgConnection, version: VersionId, now: Dat
         now,
     )
     .await?;
-    if product.current_version_id.is_some() {
-        mywork_queue::enqueue(connection, &AnnounceVersion { version, after: None }).await?;
-    }
     Ok(true)
 }
 

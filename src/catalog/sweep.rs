@@ -1,18 +1,19 @@
-//! Nobody waits for ever for a check (SCAN-03). A step of a version is done by a job, and the job's own last word is a
-//! refusal; but a job can also end without a word: its worker died under it three times, its time was up on the last attempt,
-//! somebody cancelled it. Called every five minutes by `catalog.sweep_checks`, this finds steps that no unfinished job
-//! serves, and begins them anew or tells the seller.
+//! Nobody waits for ever for a check (SCAN-03). A step's last word is a refusal by its job; but a job can also end without a
+//! word: its worker died under it three times, its time was up on the last attempt, somebody cancelled it. The version's
+//! workflow has then failed, or was called off from the dashboard. Called every five minutes by `catalog.sweep_checks`, this
+//! finds steps that nobody is at, and goes on with them or tells the seller.
 //!
-//! The decision is made under the product's lock, which every job takes to record its outcome: a step that is still due there,
-//! and has no unfinished job, has nobody.
+//! The decision is made under the product's lock, which every job takes to record its outcome.
 
 use super::Error;
 use super::check::{self, Refused, Step};
 use super::jobs::{QuarantinePackage, ReleaseVersion, ScanPackage, ValidatePackage};
+use super::workflow;
 use crate::ids::VersionId;
 use chrono::{DateTime, Utc};
 use mywork_queue::admin::{self, JobState};
-use mywork_queue::{EnqueueError, Job, Subject};
+use mywork_queue::workflow::WorkflowState;
+use mywork_queue::{Job, Subject};
 use sqlx::PgConnection;
 
 /// A step that a job is to do next.
@@ -25,9 +26,9 @@ pub struct Due {
 /// What was done about a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Swept {
-    /// A job is at it, or it has been done meanwhile.
+    /// Its workflow is at it, or it has been done meanwhile.
     Attended,
-    Restarted,
+    Resumed,
     /// The version is rejected and its seller told.
     Refused,
 }
@@ -74,9 +75,9 @@ pub async fn attend(connection: &mut PgConnection, due: Due, now: DateTime<Utc>)
     }
     match fate(connection, due).await? {
         Fate::Attended => Ok(Swept::Attended),
-        Fate::Restart => {
-            restart(connection, due).await?;
-            Ok(Swept::Restarted)
+        Fate::Resume => {
+            workflow::go_on(connection, version).await?;
+            Ok(Swept::Resumed)
         }
         Fate::Refuse { sentence, remedy } => {
             check::record_refused(connection, version, &Refused { step, sentence, remedy, findings: &[] }, now).await?;
@@ -88,28 +89,33 @@ pub async fn attend(connection: &mut PgConnection, due: Due, now: DateTime<Utc>)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Attended,
-    Restart,
+    Resume,
     Refuse { sentence: &'static str, remedy: &'static str },
 }
 
 async fn fate(connection: &mut PgConnection, due: Due) -> Result<Fate, sqlx::Error> {
     let Some(kind) = kind_of(due.step) else { return Ok(Fate::Attended) };
+    let workflow = workflow::under_way(connection, due.version).await?.map(|(_, state)| state);
     let jobs = admin::serving(connection, kind, &Subject::new("version", due.version)).await?;
-    Ok(judge(due.step, &jobs.iter().map(|job| job.state).collect::<Vec<_>>()))
+    Ok(judge(due.step, workflow, &jobs.iter().map(|job| job.state).collect::<Vec<_>>()))
 }
 
-/// Of the states of the step's jobs, unfinished ones before finished ones, then the newest first.
-fn judge(step: Step, jobs: &[JobState]) -> Fate {
+/// Of the unfinished workflow, and the states of the step's jobs: unfinished ones before finished ones, then the newest first.
+fn judge(step: Step, workflow: Option<WorkflowState>, jobs: &[JobState]) -> Fate {
+    if workflow.is_some_and(|state| state != WorkflowState::Failed) {
+        return Fate::Attended;
+    }
     match jobs {
+        // From before there were workflows, or run again by an admin.
         [last, ..] if !last.is_finished() => Fate::Attended,
         // Whatever keeps an approved version from the shelf, it is not the package.
-        _ if step == Step::Release => Fate::Restart,
+        _ if step == Step::Release => Fate::Resume,
         [JobState::Quarantined, ..] => Fate::Refuse {
             sentence: "Checking this package brought our checker down three times.",
             remedy: "Leave out what is unusually large or deeply nested and upload it again; if it happens twice, write to support.",
         },
         // Lost through no fault of its own: once, that may be an accident.
-        [] | [JobState::Done | JobState::Expired] => Fate::Restart,
+        [] | [JobState::Done | JobState::Expired] => Fate::Resume,
         _ => Fate::Refuse {
             sentence: "The check of this package ended without a result, and the fault may be ours.",
             remedy: "Upload it again; if it happens twice, write to support.",
@@ -127,16 +133,6 @@ fn kind_of(step: Step) -> Option<&'static str> {
     }
 }
 
-async fn restart(connection: &mut PgConnection, Due { version, step }: Due) -> Result<(), EnqueueError> {
-    match step {
-        Step::Quarantine => mywork_queue::enqueue(connection, &QuarantinePackage { version }).await.map(drop),
-        Step::Validate => mywork_queue::enqueue(connection, &ValidatePackage { version }).await.map(drop),
-        Step::Scan => mywork_queue::enqueue(connection, &ScanPackage { version }).await.map(drop),
-        Step::Approval => Ok(()),
-        Step::Release => mywork_queue::enqueue(connection, &ReleaseVersion { version }).await.map(drop),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,21 +141,25 @@ mod tests {
     #[test]
     fn a_step_somebody_is_at_is_left_alone() {
         for state in [Scheduled, Available, Running] {
-            assert_eq!(judge(Step::Scan, &[state, Dead]), Fate::Attended);
+            assert_eq!(judge(Step::Scan, None, &[state, Dead]), Fate::Attended);
         }
+        // Its job may have recorded the step before a moment ago, and not have ended yet.
+        assert_eq!(judge(Step::Scan, Some(WorkflowState::Running), &[]), Fate::Attended);
     }
 
     #[test]
-    fn what_was_lost_is_begun_anew_once() {
+    fn what_was_lost_is_gone_on_with_once() {
         for lost in [&[][..], &[Done], &[Expired]] {
-            assert_eq!(judge(Step::Scan, lost), Fate::Restart, "{lost:?}");
+            for workflow in [None, Some(WorkflowState::Failed)] {
+                assert_eq!(judge(Step::Scan, workflow, lost), Fate::Resume, "{lost:?}");
+            }
         }
-        assert!(matches!(judge(Step::Scan, &[Expired, Expired]), Fate::Refuse { .. }));
+        assert!(matches!(judge(Step::Scan, None, &[Expired, Expired]), Fate::Refuse { .. }));
     }
 
     #[test]
     fn what_failed_is_refused_with_its_own_sentence() {
-        let sentence = |jobs: &[JobState]| match judge(Step::Validate, jobs) {
+        let sentence = |jobs: &[JobState]| match judge(Step::Validate, Some(WorkflowState::Failed), jobs) {
             Fate::Refuse { sentence, .. } => sentence,
             other => panic!("{other:?}"),
         };
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn an_approved_version_is_never_refused() {
         for ended in [Dead, Quarantined, Cancelled, Done] {
-            assert_eq!(judge(Step::Release, &[ended, ended]), Fate::Restart);
+            assert_eq!(judge(Step::Release, None, &[ended, ended]), Fate::Resume);
         }
     }
 }

@@ -7,11 +7,10 @@
 //! Numbers only rise above what was released. At most one version of a product is on its way: a new upload replaces the one
 //! before, unless an admin has already approved that. A rejected number may be used again.
 
-use super::jobs::QuarantinePackage;
 use super::product::{self, Product};
 use super::text::clean;
 use super::upload::{self, Purpose, UploadState};
-use super::{Error, Problems, check};
+use super::{Error, Problems, check, workflow};
 use crate::ids::{ProductId, UploadId, UserId, VersionId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -300,7 +299,7 @@ pub async fn create(
     sqlx::query!("UPDATE products SET updated_at = $2 WHERE id = $1", product.id as ProductId, now)
         .execute(&mut *connection)
         .await?;
-    mywork_queue::enqueue(connection, &QuarantinePackage { version: id }).await?;
+    workflow::start(connection, id).await?;
     Ok(id)
 }
 

@@ -13,6 +13,7 @@ pub struct SendEmail {
 impl Job for SendEmail {
     const KIND: &'static str = "notifications.send_email";
     const QUEUE: &'static str = "mail";
+    const RATE: Option<&'static str> = Some("resend");
     /// With hourly tries at the end, these span three days.
     const MAX_ATTEMPTS: i16 = 80;
 

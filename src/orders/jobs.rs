@@ -39,6 +39,7 @@ impl ReconcileCheckout {
 impl Job for ReconcileCheckout {
     const KIND: &'static str = "orders.reconcile_checkout";
     const QUEUE: &'static str = QUEUE;
+    const RATE: Option<&'static str> = Some("stripe");
 
     fn options(&self) -> Options {
         // A buyer who reloads the page that waits for the payment asks for a look each time; one is enough.
@@ -56,6 +57,7 @@ pub struct ExpireCheckout {
 impl Job for ExpireCheckout {
     const KIND: &'static str = "orders.expire_checkout";
     const QUEUE: &'static str = QUEUE;
+    const RATE: Option<&'static str> = Some("stripe");
 
     fn options(&self) -> Options {
         Options::default().subject(Subject::new("checkout", self.checkout))

@@ -53,7 +53,7 @@ async fn refusals_say_whether_to_try_again() {
         .faults()
         .set(Service::Resend, Fault { fail_next: 1, status: Some(429), retry_after: Some(7), ..Fault::default() });
     let limited = stage.mailer().send(&receipt("ada@example.com"), "k").await.unwrap_err();
-    assert_eq!((limited.is_retryable(), limited.retry_after()), (true, Some(Duration::from_secs(7))));
+    assert_eq!((limited.is_retryable(), limited.slow_down()), (true, Some(Duration::from_secs(7))));
     let invalid = stage.mailer().send(&receipt("not an address"), "k").await.unwrap_err();
     assert!(!invalid.is_retryable(), "{invalid}");
     let stranger = stage.mailer_with("re_other").ping().await.unwrap_err();

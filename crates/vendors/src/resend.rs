@@ -57,10 +57,11 @@ impl MailError {
         matches!(self, Self::RateLimited { .. } | Self::Unavailable(_))
     }
 
-    /// When to try again, where Resend said so.
-    pub fn retry_after(&self) -> Option<Duration> {
+    /// How long to leave Resend alone, where it asked for that; a second when it did not say how long, since it counts by
+    /// the second: <https://resend.com/docs/api-reference/rate-limit>.
+    pub fn slow_down(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after } => *retry_after,
+            Self::RateLimited { retry_after } => Some(retry_after.unwrap_or(Duration::from_secs(1))),
             _ => None,
         }
     }

@@ -41,6 +41,8 @@ pub enum StripeError {
     CardDeclined(Decline),
     #[error("Stripe refused the request ({status}, {code}): {message}")]
     Refused { status: u16, code: String, message: String },
+    #[error("Stripe asks for fewer requests per second: {0}")]
+    RateLimited(String),
     #[error("Stripe could not be reached or was busy: {0}")]
     Unavailable(String),
     #[error("Stripe's answer could not be read: {0}")]
@@ -50,7 +52,13 @@ pub enum StripeError {
 impl StripeError {
     /// Whether the outcome is unknown, so that the same call under the same key should be repeated later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Unreadable(_))
+        matches!(self, Self::RateLimited(_) | Self::Unavailable(_) | Self::Unreadable(_))
+    }
+
+    /// How long to leave Stripe alone, where it asked for that. It says no time itself; its buckets refill within a second:
+    /// <https://docs.stripe.com/rate-limits>.
+    pub fn slow_down(&self) -> Option<Duration> {
+        matches!(self, Self::RateLimited(_)).then_some(Duration::from_secs(2))
     }
 
     /// Whether what was asked for does not exist at Stripe.
@@ -257,7 +265,10 @@ fn classify(answer: stripe_shared::ApiErrors, status: u16) -> StripeError {
         return StripeError::CardDeclined(decline(answer));
     }
     let message = answer.message.unwrap_or_else(|| "no reason was given".into());
-    if matches!(status, 409 | 424 | 429 | 500..=599) {
+    if status == 429 {
+        return StripeError::RateLimited(message);
+    }
+    if matches!(status, 409 | 424 | 500..=599) {
         return StripeError::Unavailable(format!("status {status}: {message}"));
     }
     let code = answer.code.map(|code| code.as_str().to_owned()).unwrap_or_else(|| answer.type_.as_str().to_owned());

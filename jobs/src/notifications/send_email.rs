@@ -4,7 +4,7 @@
 //! What may pass is tried again for three days; a refusal, or a template that does not fit, is final and told to the row. Once
 //! an admin has mended the cause, running the job again sends it after all.
 
-use crate::Context;
+use crate::{Context, vendor_failure};
 use chrono::TimeDelta;
 use mywork::{
     db::Actor,
@@ -47,10 +47,7 @@ pub async fn run(job: SendEmail, cx: Context) -> mywork_queue::Result {
             Ok(Outcome::Done)
         }
         Err(error) if error.is_retryable() && now - email.created_at < GIVE_UP_AFTER && !cx.is_last_attempt() => {
-            match error.retry_after() {
-                Some(delay) => Err(Failure::retry_in(delay, error)),
-                None => Err(error.into()),
-            }
+            Err(vendor_failure::of_mail(error))
         }
         Err(error) => give_up(&cx, &email, error.to_string()).await,
     }

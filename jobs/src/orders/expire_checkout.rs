@@ -3,7 +3,7 @@
 //! instead; one that is on its way is waited for. Killed between the two: the next run finds the intent cancelled and marks.
 
 use super::payment;
-use crate::Context;
+use crate::{Context, vendor_failure};
 use mywork::{
     db::Actor,
     orders::{checkout, command, intent, jobs::ExpireCheckout, timeline::By},
@@ -29,7 +29,7 @@ pub async fn run(job: ExpireCheckout, cx: Context) -> mywork_queue::Result {
 
     // Without an intent nothing can be paid: its secret was never recorded, so no browser has seen it.
     if let Some(intent_id) = &checkout.payment_intent_id {
-        let intent = cx.state.stripe.get_payment_intent(intent_id).await?;
+        let intent = cx.state.stripe.get_payment_intent(intent_id).await.map_err(vendor_failure::of_stripe)?;
         match intent.status {
             PaymentStatus::Succeeded => {
                 payment::settle(&cx, job.checkout, &intent, by).await?;
@@ -72,6 +72,5 @@ async fn cancel(cx: &Context, job: &ExpireCheckout, intent: &PaymentIntent) -> R
         Err(error) => command::fail(&mut tx, command.id, &json!({ "reason": error.to_string() }), cx.clock.now()).await?,
     }
     tx.commit().await?;
-    answer?;
-    Ok(())
+    answer.map(drop).map_err(vendor_failure::of_stripe)
 }

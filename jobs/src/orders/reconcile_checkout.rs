@@ -3,7 +3,7 @@
 //! finds goes through the same acts as a webhook, so the two may come together.
 
 use super::payment;
-use crate::Context;
+use crate::{Context, vendor_failure};
 use mywork::{
     db::Actor,
     orders::{
@@ -24,7 +24,7 @@ pub async fn run(job: ReconcileCheckout, cx: Context) -> mywork_queue::Result {
     let Some(checkout) = checkout.filter(|c| c.state.is_payable()) else { return Ok(Outcome::Done) };
     let Some(intent_id) = checkout.payment_intent_id else { return Ok(Outcome::Done) };
 
-    let intent = cx.state.stripe.get_payment_intent(&intent_id).await?;
+    let intent = cx.state.stripe.get_payment_intent(&intent_id).await.map_err(vendor_failure::of_stripe)?;
 
     cx.log(format_args!("intent {} is {}", intent.id, intent.status.as_str()));
     if intent.status == PaymentStatus::Succeeded {

@@ -65,6 +65,8 @@ impl From<catalog::Error> for Error {
             Catalog::WrongState { .. } | Catalog::Conflict(_) => Self::Conflict(error.to_string()),
             Catalog::Database(error) => error.into(),
             Catalog::Enqueue(error) => Self::Internal(error.into()),
+            Catalog::Start(error) => Self::Internal(error.into()),
+            Catalog::Workflow(error) => Self::Internal(error.into()),
             Catalog::Email(error) => Self::Internal(error.into()),
         }
     }

@@ -52,7 +52,7 @@ pub use context::Spawned;
 pub use error::{FlowError, StartError};
 pub use show::{JobCount, StepRow, WorkflowDetail, WorkflowFilter, WorkflowRow, find, list};
 pub use signal::{Signal, signal, signal_for};
-pub use start::Started;
+pub use start::{Started, open};
 
 pub(crate) use acts::{before_retry, reopen};
 pub(crate) use advance::{Ended, How, Moves, advance};

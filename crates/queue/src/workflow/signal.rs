@@ -96,8 +96,8 @@ pub async fn signal_for(
     payload: &(impl Serialize + Sync),
 ) -> Result<Signal, FlowError> {
     let key = unique_key.to_string();
-    match start::find_open(c, name, Some(&key)).await? {
-        Some(id) => signal(c, id, event, payload).await,
+    match start::open(c, name, &key).await? {
+        Some((id, _)) => signal(c, id, event, payload).await,
         None => Err(FlowError::NoneOpen { name: name.to_owned(), key }),
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     enqueue::NewJob,
     trace::Origin,
     workflow::{
-        StartError, Workflow, WorkflowId,
+        StartError, Workflow, WorkflowId, WorkflowState,
         advance::{Moves, advance},
         build::{Definition, Work},
     },
@@ -49,7 +49,9 @@ impl Workflow {
                 tx.commit().await?;
                 return Ok(Started { id: WorkflowId(id), fresh: true });
             }
-            if let Some(id) = find_open(&mut tx, &self.name, self.unique_key.as_deref()).await? {
+            if let Some(key) = &self.unique_key
+                && let Some((id, _)) = open(&mut tx, &self.name, key).await?
+            {
                 tx.commit().await?;
                 return Ok(Started { id, fresh: false });
             }
@@ -58,15 +60,27 @@ impl Workflow {
     }
 }
 
-/// The open workflow of this name and key.
-pub(super) async fn find_open(c: &mut PgConnection, name: &str, key: Option<&str>) -> Result<Option<WorkflowId>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT id AS "id: WorkflowId" FROM queue.workflows WHERE name = $1 AND unique_key = $2 AND finished_at IS NULL"#,
+/// The unfinished workflow of this name and unique key, and where it is in its life.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn open(
+    c: &mut PgConnection,
+    name: &str,
+    unique_key: impl ToString,
+) -> Result<Option<(WorkflowId, WorkflowState)>, sqlx::Error> {
+    let found = sqlx::query!(
+        r#"
+        SELECT id AS "id: WorkflowId", state AS "state: WorkflowState"
+        FROM queue.workflows
+        WHERE name = $1 AND unique_key = $2 AND finished_at IS NULL
+        "#,
         name,
-        key,
+        unique_key.to_string(),
     )
     .fetch_optional(c)
-    .await
+    .await?;
+    Ok(found.map(|row| (row.id, row.state)))
 }
 
 /// The new workflow's number, or nothing when its key is taken.
