@@ -30,6 +30,15 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Connections a process works with besides those of its handlers.
 const CONNECTIONS: u32 = 6;
+/// The engine's statements are written to be read by index for any arguments, so they are planned once; and whatever the
+/// statistics say about a table that was empty a moment ago, none is to read or sort it as a whole.
+const SETTINGS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_sort", "off"),
+    ("jit", "off"),
+];
 /// A connection that has been idle for longer is asked whether it is still there before a statement is entrusted to it.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -43,8 +52,7 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Connections of the engine's own to where `pool` leads, so that handlers who keep theirs cannot stop its heart. Statements
-    /// are planned once, for any arguments: they are written to be read by index whatever those are.
+    /// Connections of the engine's own to where `pool` leads, so that handlers who keep theirs cannot stop its heart.
     pub(crate) fn beside(pool: &PgPool, pooled: bool) -> Self {
         let own = pool.options().clone().min_connections(0).max_connections(CONNECTIONS).test_before_acquire(false);
         let own = own.idle_timeout(Duration::from_secs(60)).before_acquire(|connection, about| {
@@ -58,7 +66,7 @@ impl Database {
         });
         let mut options = (*pool.connect_options()).clone();
         if !pooled {
-            options = options.options([("plan_cache_mode", "force_generic_plan")]); // a pooler would refuse it
+            options = options.options(SETTINGS); // a pooler would refuse them
         }
         Self { pool: own.connect_lazy_with(options), pooled }
     }

@@ -32,7 +32,7 @@ pub(crate) const WORKER_LOST: &str = "The worker died, or lost the database, whi
 /// rescue of a job quarantines it.
 pub(crate) async fn rescue(c: &mut PgConnection, lease: Duration, strays: bool) -> Result<Vec<Fate>, sqlx::Error> {
     let mut fates = take_back(c, lease, strays, None).await?;
-    let workflows = with_orphans(c, lease).await?;
+    let workflows = with_orphans(c, lease, strays).await?;
     if !workflows.is_empty() {
         let mut tx = c.begin().await?;
         let free = workflow::lock_free(&mut tx, &workflows).await?;
@@ -50,16 +50,25 @@ async fn take_back(c: &mut PgConnection, lease: Duration, strays: bool, roots: O
 }
 
 /// Workflows with runs to be taken back.
-async fn with_orphans(c: &mut PgConnection, lease: Duration) -> Result<Vec<i64>, sqlx::Error> {
+async fn with_orphans(c: &mut PgConnection, lease: Duration, strays: bool) -> Result<Vec<i64>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"
-        SELECT DISTINCT j.workflow_id AS "id!"
+        SELECT workflow_id AS "id!"
+        FROM queue.jobs
+        WHERE state = 'running' AND workflow_id IS NOT NULL
+          AND worker_id = ANY (ARRAY(
+            SELECT id
+            FROM queue.workers
+            WHERE stopped_at IS NOT NULL OR lost_at IS NOT NULL OR heartbeat_at < now() - make_interval(secs => $1)
+          ))
+        UNION
+        SELECT workflow_id
         FROM queue.jobs j
-        LEFT JOIN queue.workers w ON w.id = j.worker_id
-        WHERE j.state = 'running' AND j.workflow_id IS NOT NULL
-          AND (w.id IS NULL OR w.stopped_at IS NOT NULL OR w.lost_at IS NOT NULL OR w.heartbeat_at < now() - make_interval(secs => $1))
+        WHERE $2 AND state = 'running' AND workflow_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM queue.workers WHERE id = j.worker_id)
         "#,
         lease.as_secs_f64(),
+        strays,
     )
     .fetch_all(c)
     .await

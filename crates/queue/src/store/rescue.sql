@@ -2,29 +2,31 @@
 -- kills them. One whose attempts are used up is dead. The others go back to the head of their line.
 --
 -- Goes by the workers that are gone, so that it reads no entry of `jobs_running` that live ones left. Runs of workers whose row
--- has been cleared away, days after, take a look at every run ($4).
+-- has been cleared away, days after, take a look at every run ($5). A run that ended between the look and the lock is left alone:
+-- its job has another lease by then.
 WITH gone AS MATERIALIZED (
   SELECT id
   FROM queue.workers
   WHERE stopped_at IS NOT NULL OR lost_at IS NOT NULL OR heartbeat_at < now() - make_interval(secs => $1)
 ),
-orphans AS (
-  SELECT j.id, coalesce(w.release, '') AS release,
+seen AS MATERIALIZED (
+  SELECT id, lease
+  FROM queue.jobs
+  WHERE state = 'running' AND worker_id = ANY (ARRAY(SELECT id FROM gone))
+  UNION ALL
+  SELECT r.id, r.lease
+  FROM queue.jobs r
+  WHERE $5 AND r.state = 'running' AND NOT EXISTS (SELECT FROM queue.workers WHERE id = r.worker_id)
+),
+orphans AS MATERIALIZED (
+  SELECT j.id, j.lease, j.worker_id, coalesce((SELECT release FROM queue.workers WHERE id = j.worker_id), '') AS release,
          CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled'
               WHEN j.rescues + 1 >= $2::integer THEN 'quarantined'
               WHEN j.attempt >= j.max_attempts THEN 'dead' END AS ends_as
-  FROM queue.jobs j
-  LEFT JOIN queue.workers w ON w.id = j.worker_id
-  WHERE j.id = ANY (ARRAY(
-      SELECT id FROM queue.jobs WHERE state = 'running' AND worker_id = ANY (ARRAY(SELECT id FROM gone))
-      UNION ALL
-      SELECT r.id FROM queue.jobs r
-      WHERE $5 AND r.state = 'running' AND NOT EXISTS (SELECT FROM queue.workers WHERE id = r.worker_id)
-    ))
-    AND j.state = 'running'
+  FROM seen s, queue.jobs j
+  WHERE j.id = ANY (ARRAY(SELECT id FROM seen)) AND j.id = s.id AND j.lease = s.lease
     AND CASE WHEN $4::bigint[] IS NULL THEN j.workflow_id IS NULL -- the others move their workflow, too
              ELSE j.workflow_id IN (SELECT id FROM queue.workflows WHERE root_id = ANY ($4)) END
-    AND (w.id IS NULL OR w.stopped_at IS NOT NULL OR w.lost_at IS NOT NULL OR w.heartbeat_at < now() - make_interval(secs => $1))
   LIMIT 500
   FOR UPDATE OF j SKIP LOCKED
 ),
@@ -52,11 +54,9 @@ history AS (
 returned AS (
   UPDATE queue.jobs j
   SET state = 'available', lease = j.lease + 1, rescues = j.rescues + 1, worker_id = NULL, last_error = $3
-  FROM orphans o, queue.jobs before
-  WHERE j.id = ANY (ARRAY(SELECT id FROM orphans)) -- so that neither is read as a whole
-    AND before.id = ANY (ARRAY(SELECT id FROM orphans))
-    AND j.id = o.id AND o.ends_as IS NULL AND before.id = j.id
-  RETURNING j.id, before.lease, j.queue, j.kind, j.attempt, before.worker_id, j.started_at, o.release
+  FROM orphans o
+  WHERE j.id = ANY (ARRAY(SELECT id FROM orphans)) AND j.id = o.id AND o.ends_as IS NULL
+  RETURNING j.id, o.lease, j.queue, j.kind, j.attempt, o.worker_id, j.started_at, o.release
 ),
 runs AS (
   INSERT INTO queue.attempts (job_id, lease, attempt, queue, kind, worker_id, release, started_at, ended_at, outcome, failed,
