@@ -53,6 +53,9 @@ pub async fn await_healing(pool: &PgPool, crowd: &Crowd, after: &str) -> Result<
         open.retain(|who| who.split(' ').next().is_some_and(|name| alive.contains(name)));
         sleep(Duration::from_millis(50)).await;
     }
+    for who in &open {
+        eprintln!("         {who} not, {:.0} s after {after}", began.elapsed().as_secs_f64());
+    }
     heals.extend(open.into_iter().map(|who| Heal { after: after.to_owned(), who, took: began.elapsed() }));
     Ok(heals)
 }
@@ -90,7 +93,7 @@ async fn healed_since(pool: &PgPool, since: DateTime<Utc>, probes: &BTreeMap<Job
          WHERE state_change > $1 AND state = 'idle' AND (query = 'SELECT 1' OR query LIKE 'LISTEN%')
          UNION
          SELECT application_name || ' looks' FROM pg_stat_activity
-         WHERE state_change > $1 AND state LIKE 'idle%' AND application_name LIKE 'scheduler-%'",
+         WHERE state_change > $1 AND application_name LIKE 'scheduler-%'",
     )
     .bind(since)
     .fetch_all(pool)

@@ -4,7 +4,7 @@
 use crate::kinds::{Errand, How, Poison};
 use anyhow::Result;
 use chrono::{Duration, Utc};
-use mywork_queue::{Enqueued, JobId, Options, Unique, admin, enqueue_with};
+use mywork_queue::{Enqueued, JobId, Options, Unique, Workflow, admin, enqueue_with};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
@@ -80,11 +80,12 @@ async fn one(pool: &PgPool, dice: &mut StdRng, number: u64, to_cancel: &mut Vec<
             options = options.unique(Unique::unfinished(dice.random_range(0..20)));
             How::SucceedsIn(dice.random_range(0..1_000))
         }
-        93..99 => {
+        93..98 => {
             what = "limited";
             limit = Some((format!("key {}", dice.random_range(0..3)), 2));
             How::SucceedsIn(dice.random_range(50..400))
         }
+        98 => return flow(pool, &key, dice.random_range(1..30)).await,
         _ => return poison(pool, &key).await,
     };
     let expects = match how {
@@ -109,6 +110,27 @@ async fn one(pool: &PgPool, dice: &mut StdRng, number: u64, to_cancel: &mut Vec<
         to_cancel.push(id);
     }
     Ok(())
+}
+
+/// One errand, then many, a moment's sleep, and a last one.
+async fn flow(pool: &PgPool, key: &str, children: i32) -> Result<()> {
+    let errand = |what: &str, how| Errand { key: format!("{key} {what}"), how, limit: None };
+    let all: Vec<Errand> =
+        (0..children).map(|child| errand(&child.to_string(), How::FailsFirst((child % 3).try_into().unwrap_or(0)))).collect();
+    let mut flow = Workflow::new("chaos.flow");
+    let first = flow.step("first", &errand("first", How::Succeeds));
+    let many = flow.after(first).fan_out("many", &all);
+    let rest = flow.after(many).sleep("rest", std::time::Duration::from_millis(500));
+    flow.after(rest).step("last", &errand("last", How::Succeeds));
+    let mut tx = pool.begin().await?;
+    let started = flow.start(&mut tx).await?;
+    sqlx::query("INSERT INTO chaos.flows (key, workflow, children) VALUES ($1, $2, $3)")
+        .bind(key)
+        .bind(started.id)
+        .bind(children)
+        .execute(&mut *tx)
+        .await?;
+    Ok(tx.commit().await?)
 }
 
 async fn poison(pool: &PgPool, key: &str) -> Result<()> {

@@ -152,13 +152,15 @@ async fn await_end(pool: &PgPool, occurrences: i64) -> Result<()> {
     loop {
         load::cancel_all(pool).await?;
         let left: i64 = sqlx::query_scalar("SELECT count(*) FROM queue.jobs").fetch_one(pool).await?;
+        let moving = "SELECT count(*) FROM queue.workflows WHERE state = 'running'";
+        let moving: i64 = sqlx::query_scalar(moving).fetch_one(pool).await?;
         let came: i64 = sqlx::query_scalar("SELECT count(*) FROM queue.occurrences").fetch_one(pool).await?;
-        if left == 0 && came >= occurrences {
+        if left == 0 && moving == 0 && came >= occurrences {
             return Ok(());
         }
         ensure!(
             began.elapsed() < Duration::from_secs(180),
-            "three minutes after the last injury {left} jobs are left, and {came} of {occurrences} times have come"
+            "three minutes after the last injury {left} jobs and {moving} workflows are left, and {came} of {occurrences} times have come"
         );
         sleep(Duration::from_millis(200)).await;
     }

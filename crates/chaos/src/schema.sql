@@ -12,12 +12,20 @@ CREATE TABLE chaos.orders (
 );
 CREATE INDEX ON chaos.orders (job);
 
+-- Workflows begun, in the same way: one job, then many, a sleep, and a last one.
+CREATE TABLE chaos.flows (
+  key      text    PRIMARY KEY,
+  workflow bigint  NOT NULL,
+  children integer NOT NULL
+);
+
 -- The effect of a job: once, by its key.
 CREATE TABLE chaos.effects (
   key text        PRIMARY KEY,
   job bigint      NOT NULL,
   at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE INDEX ON chaos.effects (job);
 
 -- Each run as its handler saw it.
 CREATE TABLE chaos.runs (

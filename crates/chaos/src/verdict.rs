@@ -43,6 +43,7 @@ impl Verdicts {
         verdicts.poison(evidence).await?;
         verdicts.occurrences(evidence).await?;
         verdicts.limits(evidence).await?;
+        verdicts.flows(evidence).await?;
         verdicts.healing(evidence);
         verdicts.rescues(evidence).await?;
         verdicts.processes(evidence).await?;
@@ -75,8 +76,11 @@ impl Verdicts {
         self.say(otherwise.is_empty(), format!("no job lost: {ordered} ordered, {}{}", listed(&endings), but(&otherwise)));
         let unknown = number(
             seen,
-            "SELECT count(*) FROM (SELECT id, kind FROM queue.jobs UNION ALL SELECT id, kind FROM queue.finished_jobs) AS job
-             WHERE kind NOT IN ('chaos.probe', 'chaos.tick') AND NOT EXISTS (SELECT FROM chaos.orders o WHERE o.job = job.id)",
+            "SELECT count(*)
+             FROM (SELECT id, kind, workflow_id FROM queue.jobs UNION ALL SELECT id, kind, workflow_id FROM queue.finished_jobs) AS job
+             WHERE kind NOT IN ('chaos.probe', 'chaos.tick')
+               AND NOT EXISTS (SELECT FROM chaos.flows f WHERE f.workflow = job.workflow_id)
+               AND NOT EXISTS (SELECT FROM chaos.orders o WHERE o.job = job.id)",
         )
         .await?;
         self.say(unknown == 0, format!("no job without its order: {unknown} found"));
@@ -238,6 +242,32 @@ impl Verdicts {
         self.say(
             most.iter().all(|(_, most)| *most <= 2),
             format!("no limit exceeded: {limited} limited runs, at once at most: {}", listed(&most)),
+        );
+        Ok(())
+    }
+
+    /// A job quarantined because it lost its worker three times holds its workflow up, as it should.
+    async fn flows(&mut self, seen: &Evidence<'_>) -> Result<()> {
+        let begun = number(seen, "SELECT count(*) FROM chaos.flows").await?;
+        let ends = pairs(seen, "SELECT state, count(*) FROM queue.workflows GROUP BY 1 ORDER BY 2 DESC").await?;
+        let astray = pairs(
+            seen,
+            "SELECT f.key || ', ' || coalesce(w.state, 'nowhere'), 1::bigint
+             FROM chaos.flows f LEFT JOIN queue.workflows w ON w.id = f.workflow
+             WHERE NOT (w.state = 'failed' AND EXISTS (SELECT FROM queue.finished_jobs j
+                                                       WHERE j.workflow_id = w.id AND j.state = 'quarantined' AND j.rescues = 3))
+               AND (w.state IS DISTINCT FROM 'done'
+                    OR f.children + 2 <> (SELECT count(*) FROM queue.finished_jobs j WHERE j.workflow_id = w.id AND j.state = 'done')
+                    OR f.children + 2 <> (SELECT count(*) FROM chaos.effects e WHERE e.key LIKE f.key || ' %')
+                    OR (SELECT at FROM chaos.effects e WHERE e.key = f.key || ' last')
+                       < (SELECT max(at) FROM chaos.effects e WHERE e.key LIKE f.key || ' %')
+                    OR (SELECT at FROM chaos.effects e WHERE e.key = f.key || ' first')
+                       > (SELECT min(at) FROM chaos.effects e WHERE e.key LIKE f.key || ' %'))",
+        )
+        .await?;
+        self.say(
+            astray.is_empty(),
+            format!("every workflow goes its way once: {begun} begun, {}{}", listed(&ends), but(&astray)),
         );
         Ok(())
     }

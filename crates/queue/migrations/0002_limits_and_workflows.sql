@@ -351,3 +351,7 @@ BEGIN
   RETURN pruned;
 END $$;
 REVOKE EXECUTE ON FUNCTION queue.prune FROM PUBLIC;
+
+-- A day of history is made and dropped under a lock that waits for everybody who reads the history, and everybody who would
+-- end a job waits behind it. So it is not waited for: days are made three ahead, and there is another try every hour.
+ALTER FUNCTION queue.maintain(date, integer, integer) SET lock_timeout = '200ms';
