@@ -20,6 +20,7 @@ use mywork_queue::{
     enqueue, enqueue_with,
     groups::Group,
     testing::{self, Drained},
+    workflow::Workflow,
 };
 use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,16 @@ impl Job for Deliver {
     fn options(&self) -> Options {
         Options::default().subject(Subject::new("parcel", self.parcel.number)).tag("story")
     }
+}
+
+/// Never fails.
+#[derive(Serialize, Deserialize)]
+struct Carry {
+    what: String,
+}
+
+impl Job for Carry {
+    const KIND: &'static str = "story.carry";
 }
 
 /// Knows a secret and tells it to its log and in its error.
@@ -104,6 +115,11 @@ async fn deliver(job: Deliver, cx: Context<World>) -> mywork_queue::Result {
     Err(Failure::dead(format!("nobody opened at number {}", job.parcel.number)))
 }
 
+async fn carry(job: Carry, cx: Context<World>) -> mywork_queue::Result {
+    cx.log(format_args!("{} is where it belongs", job.what));
+    Ok(Outcome::Done)
+}
+
 async fn whisper(job: Whisper, cx: Context<World>) -> mywork_queue::Result {
     cx.log(format_args!("writing to {}", job.address));
     Err(Failure::dead(format!("{} does not answer", job.address)))
@@ -126,6 +142,7 @@ async fn recite(_: Recite, cx: Context<World>) -> mywork_queue::Result {
 fn registry() -> Registry<World> {
     let mut registry = Registry::new();
     registry.add(deliver);
+    registry.add(carry);
     registry.add(whisper);
     registry.add(pay_somebody);
     registry.add(recite);
@@ -412,6 +429,51 @@ async fn what_recurs_is_paused_run_by_hand_and_given_other_times() {
     admin.sends("/admin/jobs/queues/default/resume", &[("reason", "Over.")]).await.ok().shows("start again");
     assert_eq!(stage.work().await.count("retention.prune", "done"), 1);
     admin.sends("/admin/jobs/queues/default/resume", &[("reason", "Over.")]).await.ok().shows("is not paused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_goes_on_from_the_step_that_failed() {
+    let stage = Stage::open().await;
+    let admin = stage.admin("rita").await;
+    let (world, _) = World::new();
+    let mut flow = Workflow::new("story.move_house").subject(Subject::new("house", 7));
+    let kitchen = flow.step("kitchen", &Carry { what: "the table".to_owned() });
+    let piano = flow.after(kitchen).step("piano", &Deliver { parcel: Parcel { number: 2 } });
+    flow.after(piano).step("garden", &Carry { what: "the bench".to_owned() });
+    let id = flow.start(&mut stage.look().await).await.expect("a workflow").id;
+    work(&stage, &world).await;
+
+    let here = format!("/admin/jobs/workflows/{id}");
+    admin.opens("/admin/jobs/workflows?state=failed").await.ok().shows("story.move_house").shows("1 of 3");
+    admin.opens("/admin/jobs/workflows?state=done").await.ok().hides("story.move_house");
+    let page = admin.opens(&here).await.ok().shows("nobody opened at number 2").shows("Go on from where it failed");
+    for (state, steps) in [("done", 1), ("failed", 1), ("blocked", 1)] {
+        assert_eq!(page.text.matches(&format!("graph-node node-{state}")).count(), steps, "{state}");
+    }
+    admin.sends(&format!("{here}/resume"), &[("reason", "")]).await.ok().shows("Say why");
+    world.is_mended.store(true, Ordering::Relaxed);
+    admin
+        .sends(&format!("{here}/resume"), &[("reason", "The stairs are free.")])
+        .await
+        .ok()
+        .shows("goes on from where it failed");
+    work(&stage, &world).await;
+    admin.opens(&here).await.ok().shows("3 of 3 steps done").hides("Go on from where it failed");
+    admin.sends(&format!("{here}/resume"), &[("reason", "Once more.")]).await.ok().shows("only a failed one");
+    let runs = "SELECT string_agg(j.step, ', ' ORDER BY a.started_at, a.job_id, a.lease)
+                FROM queue.attempts a JOIN queue.finished_jobs j ON j.id = a.job_id WHERE j.workflow_id IS NOT NULL";
+    assert_eq!(stage.text(runs).await, "kitchen, piano, piano, garden", "what is done stays done");
+    assert_eq!(stage.text("SELECT action FROM audit_log WHERE subject_kind = 'workflow'").await, "workflow.resume");
+
+    // One that pays money out is not an admin's alone.
+    world.is_mended.store(false, Ordering::Relaxed);
+    let mut paying = Workflow::new("story.pay_day");
+    paying.step("pay", &PaySomebody {});
+    let id = paying.start(&mut stage.look().await).await.expect("a workflow").id;
+    work(&stage, &world).await;
+    let here = format!("/admin/jobs/workflows/{id}");
+    admin.sends(&format!("{here}/resume"), &[("reason", "They wait.")]).await.ok().shows("pays money out");
+    admin.opens(&here).await.ok().shows("Failed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

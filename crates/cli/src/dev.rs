@@ -126,7 +126,13 @@ pub fn configuration(port: u16, database_url: String, sandbox: &Sandbox) -> anyh
     Ok(Config {
         base_url: format!("http://localhost:{port}").parse()?,
         port,
-        database: Database { url: Secret::new(database_url), web_url: None, worker_url: None, direct_url: None, max_connections: 16 },
+        database: Database {
+            url: Secret::new(database_url),
+            web_url: None,
+            worker_url: None,
+            direct_url: None,
+            max_connections: 16,
+        },
         auth: Auth { mode: AuthMode::Builtin, issuer: None, jwks_url: None, sign_in_url: None, webhook_secrets: Vec::new() },
         stripe: Stripe {
             secret_key: Secret::new(&secrets.stripe_secret_key),

@@ -32,7 +32,7 @@ enum Command {
     /// Fill an empty marketplace with believable data; safe to repeat
     Seed,
     /// Look at jobs, retry and cancel them
-    Jobs(jobs::Arguments),
+    Jobs(Box<jobs::Arguments>),
     /// Check the configuration and every dependency, each with what to do about it
     Check,
 }
@@ -70,7 +70,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Scheduler => run::scheduler(config, shutdown::on_signal()).await,
         Command::Migrate => migrate::run(&config).await,
         Command::Seed => seed::command(config).await,
-        Command::Jobs(arguments) => jobs::run(&config, arguments).await,
+        Command::Jobs(arguments) => jobs::run(&config, *arguments).await,
         Command::Check => check::run(&config).await,
     }
 }

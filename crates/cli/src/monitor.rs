@@ -33,9 +33,9 @@ struct Monitor {
 /// When the port is taken, or the process measures already.
 pub async fn open(port: u16, db: Db, stop: CancellationToken) -> anyhow::Result<()> {
     let metrics = mywork_web::ops::metrics::install().context("metrics cannot be recorded")?;
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
-        .await
-        .with_context(|| format!("port {port} cannot be used: set METRICS_PORT to a free one, each process of a machine its own"))?;
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await.with_context(|| {
+        format!("port {port} cannot be used: set METRICS_PORT to a free one, each process of a machine its own")
+    })?;
     let upkeep = metrics.clone();
     tokio::spawn(async move {
         let mut interval = tokio::time::interval(UPKEEP_EVERY);

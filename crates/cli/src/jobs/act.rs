@@ -180,10 +180,7 @@ async fn one_by_one(shell: &Shell, verb: Verb, ids: &[JobId], reason: &str, answ
 fn print(answer: &Answer) {
     let Some(row) = &answer.bulk else { return };
     match row.undo_until {
-        Some(_) => println!(
-            "bulk act {} begins in half a minute; take it back by `mywork jobs bulk undo {}`",
-            row.id, row.id
-        ),
+        Some(_) => println!("bulk act {} begins in half a minute; take it back by `mywork jobs bulk undo {}`", row.id, row.id),
         None => println!("bulk act {} begins now", row.id),
     }
     println!("a worker of the queue `default` carries it out; see `mywork jobs bulk`");

@@ -64,7 +64,11 @@ fn remedied(alert: &Alert, alive: &[WorkerRow]) -> String {
             let busy: i32 = serving.iter().map(|worker| worker.busy).sum();
             format!(
                 "Its workers are busy with {busy} of {slots} jobs at once: {}.",
-                if busy < slots { "look at limits and rates, then at their logs" } else { "start more of them, or raise their concurrency" }
+                if busy < slots {
+                    "look at limits and rates, then at their logs"
+                } else {
+                    "start more of them, or raise their concurrency"
+                }
             )
         }
         AlertKind::Quarantined => format!("See `mywork jobs list --state quarantined --kind {}`.", alert.about),
@@ -121,9 +125,8 @@ fn unserved_queues(overview: &Overview, alive: &[WorkerRow]) -> Vec<String> {
 fn overdue_schedules(schedules: &[ScheduleRow]) -> Vec<String> {
     let overdue = schedules.iter().filter(|row| row.paused_at.is_none() && row.fault.is_none());
     let overdue = overdue.filter_map(|row| Some((row, row.next_at.filter(|next| *next < Utc::now() - OVERDUE)?)));
-    let told = overdue.map(|(row, next)| {
-        format!("Schedule {} was due {} ago and nobody came: start `mywork scheduler`.", row.name, age(next))
-    });
+    let told = overdue
+        .map(|(row, next)| format!("Schedule {} was due {} ago and nobody came: start `mywork scheduler`.", row.name, age(next)));
     told.collect()
 }
 

@@ -106,7 +106,11 @@ impl Shell {
 
     /// Prints what was found: as JSON for programs, by `print` for people.
     fn answer<T: Serialize>(&self, value: &T, print: impl FnOnce(&T)) -> anyhow::Result<()> {
-        if self.json { println!("{}", serde_json::to_string_pretty(value)?) } else { print(value) }
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(value)?)
+        } else {
+            print(value)
+        }
         Ok(())
     }
 }

@@ -103,7 +103,7 @@ impl Turns {
         from_lanes: usize,
     ) -> Result<Vec<Claimed>, sqlx::Error> {
         let both = self.line && self.lanes;
-        let wanted = if both { wanted.div_ceil(2) } else { wanted };
+        let wanted = if both { wanted.div_ceil(2).min(from_lanes.max(1)) } else { wanted };
         let lanes = if both { self.lanes_first } else { self.lanes };
         self.lanes_first = !lanes;
         if lanes { self.take_from_lanes(c, ask, wanted.min(from_lanes)).await } else { self.take_from_line(c, ask, wanted).await }

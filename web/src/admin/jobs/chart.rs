@@ -259,7 +259,8 @@ fn gridlines(most: i64) -> (f64, Vec<f64>) {
     let most = whole(most.max(1));
     let power = 10_f64.powf(most.log10().floor());
     // Below ten, halves of what is counted by ones would be no numbers of jobs.
-    let steps: &[f64] = if power < 10.0 { &[1.0, 2.0, 4.0, 6.0, 8.0, 10.0] } else { &[1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0] };
+    let steps: &[f64] =
+        if power < 10.0 { &[1.0, 2.0, 4.0, 6.0, 8.0, 10.0] } else { &[1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0] };
     let ceiling = steps.iter().map(|step| step * power).find(|ceiling| *ceiling >= most).unwrap_or(most);
     let lines = if ceiling >= 2.0 { vec![0.0, ceiling / 2.0, ceiling] } else { vec![0.0, ceiling] };
     (ceiling, lines)

@@ -5,7 +5,7 @@
 //! A person watches at most six streams at once, as many as a browser opens to one address. A stream ends after five minutes, so
 //! that whoever comes back is asked again who they are; when the process stops; and when nothing more can happen.
 
-use super::{bulk, detail::Following, overview};
+use super::{bulk, detail::Following, overview, workflows};
 use crate::{App, Error, Result, auth::AdminOnly, form::Path};
 use axum::{
     Router,
@@ -34,6 +34,7 @@ pub(super) fn pages() -> Router<App> {
         .route("/admin/jobs/events", get(of_overview))
         .route("/admin/jobs/{job}/events", get(of_job))
         .route("/admin/jobs/bulk/{act}/events", get(of_bulk))
+        .route("/admin/jobs/workflows/{workflow}/events", get(of_workflow))
 }
 
 /// What can be watched.
@@ -42,13 +43,14 @@ pub(super) enum Topic {
     Overview,
     Job(JobId),
     Bulk(i64),
+    Workflow(i64),
 }
 
 impl Topic {
     /// How often to look: a log line is on the page within a second of being written.
     fn every(self) -> Duration {
         match self {
-            Self::Overview | Self::Bulk(_) => Duration::from_secs(1),
+            Self::Overview | Self::Bulk(_) | Self::Workflow(_) => Duration::from_secs(1),
             Self::Job(_) => Duration::from_millis(250),
         }
     }
@@ -152,6 +154,7 @@ async fn look(app: App, topic: Topic) {
             Topic::Overview => overview::frame(&app).await,
             Topic::Job(job) => following.get_or_insert_with(|| Following::new(job)).frame(&app).await,
             Topic::Bulk(act) => bulk::frame(&app, act).await,
+            Topic::Workflow(id) => workflows::frame(&app, id).await,
         };
         if let Err(error) = &frame {
             tracing::warn!(%error, ?topic, "what is watched could not be looked at");
@@ -207,4 +210,8 @@ async fn of_job(State(app): State<App>, admin: AdminOnly, Path(job): Path<i64>) 
 
 async fn of_bulk(State(app): State<App>, admin: AdminOnly, Path(act): Path<i64>) -> Result<Events> {
     events(&app, &admin, Topic::Bulk(act))
+}
+
+async fn of_workflow(State(app): State<App>, admin: AdminOnly, Path(id): Path<i64>) -> Result<Events> {
+    events(&app, &admin, Topic::Workflow(id))
 }

@@ -11,6 +11,7 @@ mod bulk;
 mod chart;
 mod detail;
 mod errors;
+mod graph;
 mod limits;
 mod list;
 pub mod live;
@@ -20,6 +21,7 @@ mod schedules;
 mod second;
 mod serving;
 mod workers;
+mod workflows;
 
 pub(crate) use serving::{JobsOf, jobs_of, jobs_of_person};
 
@@ -45,6 +47,7 @@ pub fn pages() -> Router<App> {
         .merge(limits::pages())
         .merge(schedules::pages())
         .merge(workers::pages())
+        .merge(workflows::pages())
         .merge(live::pages())
 }
 

@@ -6,6 +6,7 @@ use mywork::{db::Tx, ids::UserId};
 use mywork_queue::{
     Subject,
     admin::{self, JobFilter, JobRow},
+    workflow::{self, WorkflowFilter, WorkflowRow},
 };
 use serde::Serialize;
 
@@ -16,6 +17,8 @@ const ROWS: u32 = 12;
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct JobsOf {
     rows: Vec<JobRow>,
+    /// Work of several steps for it.
+    workflows: Vec<WorkflowRow>,
     /// The same as a list, where there are more.
     all: String,
 }
@@ -24,7 +27,12 @@ pub(crate) struct JobsOf {
 pub(crate) async fn jobs_of(tx: &mut Tx, subjects: &[Subject]) -> Result<JobsOf> {
     let all = subjects.first().map(|subject| list_of(&subject.kind, &subject.id)).unwrap_or_default();
     let serving = |subject: &Subject| JobFilter { subject: Some(subject.clone()), ..JobFilter::default() };
-    latest(tx, subjects.iter().map(serving).collect(), all).await
+    let mut workflows = Vec::new();
+    for subject in subjects {
+        let filter = WorkflowFilter { subject: Some(subject.clone()), limit: ROWS, ..WorkflowFilter::default() };
+        workflows.extend(workflow::list(tx, &filter).await?);
+    }
+    Ok(JobsOf { workflows, ..latest(tx, subjects.iter().map(serving).collect(), all).await? })
 }
 
 /// The latest jobs that serve a person, or that they caused.
@@ -42,7 +50,7 @@ async fn latest(tx: &mut Tx, filters: Vec<JobFilter>, all: String) -> Result<Job
     rows.sort_by_key(|job| std::cmp::Reverse(job.id));
     rows.dedup_by_key(|job| job.id);
     rows.truncate(ROWS as usize);
-    Ok(JobsOf { rows, all })
+    Ok(JobsOf { rows, workflows: Vec::new(), all })
 }
 
 /// The list of jobs that serve an object.

@@ -23,7 +23,6 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use chrono::{DateTime, Utc};
 use mywork::db::{Actor, Tx};
 use mywork_queue::{
     Subject,
