@@ -47,6 +47,11 @@ impl Sight {
         if let Some(took) = whole {
             self.due = Some(Instant::now() + (took * SHARE).min(AT_LEAST_EVERY));
         }
+        if !is_full && whole.is_none() && self.mark.is_some_and(|mark| mark.priority > i16::MIN) {
+            self.forget(); // less urgent jobs were not looked at, wherever they stand
+            self.unsure = false;
+            return true;
+        }
         self.mark = match (jobs.last(), whole.is_some() && !is_full) {
             (Some(last), false) => Some(Mark { priority: last.priority, run_at: last.run_at }),
             // Nothing is left, however urgent or not.

@@ -18,6 +18,7 @@ WITH next AS MATERIALIZED (
               AND (expires_at IS NULL OR expires_at > coalesce($6::timestamptz, now()))
              THEN true ELSE false END
     AND NOT EXISTS (SELECT FROM queue.queues WHERE name = $1 AND (paused_at IS NOT NULL OR (max_running IS NOT NULL AND NOT $7)))
+    AND NOT EXISTS (SELECT FROM queue.workers WHERE id = $5 AND lost_at IS NOT NULL) -- whoever was given up would lose it at once
   ORDER BY priority DESC, run_at, id
   LIMIT $2
   FOR UPDATE SKIP LOCKED
