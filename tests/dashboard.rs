@@ -196,7 +196,7 @@ async fn a_job_is_found_and_mended_and_the_trail_says_by_whom() {
     assert!(list(&admin, "kind=story.deliver&to=2020-01-01T00:00").await.is_empty());
     admin.opens("/admin/jobs/list?arg=nonsense").await.ok().shows("needs your attention");
     let first = admin.opens("/admin/jobs/list?kind=story.deliver").await.ok();
-    let second = admin.opens(&first.address("/admin/jobs/list?kind=story.deliver&amp;cursor=")).await.ok();
+    let second = admin.opens(&first.address("&#x2f;admin&#x2f;jobs&#x2f;list?kind=story.deliver&amp;cursor=")).await.ok();
     let mut all = [listed(&first.text), listed(&second.text)].concat();
     assert_eq!(listed(&first.text).len(), 50);
     all.sort_unstable();
@@ -214,7 +214,7 @@ async fn a_job_is_found_and_mended_and_the_trail_says_by_whom() {
     let typed = r#"{ "parcel": { "number": 18 }"#;
     let again = admin.sends(&format!("{here}/arguments"), &[("arguments", typed), ("reason", "Next door.")]).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
-    again.shows("This is not JSON").shows("Next door.");
+    assert!(again.shows("This is not JSON").text.contains("value=\"Next door.\""), "nothing typed is lost");
     let corrected = r#"{ "parcel": { "number": 1800 } }"#;
     admin
         .sends(&format!("{here}/arguments"), &[("arguments", corrected), ("reason", "Next door.")])
@@ -346,9 +346,9 @@ async fn a_running_job_is_watched() {
     until("the job runs", async || stage.count(&running).await == 1).await;
 
     admin.opens("/admin/jobs").await.ok().shows("story").shows("slots busy");
-    admin.opens("/admin/jobs/workers").await.ok().shows("1 of 2");
+    admin.opens("/admin/jobs/workers").await.ok().shows("of 2");
     let page = admin.opens(&format!("/admin/jobs/{job}")).await.ok().shows("Running now");
-    assert!(page.text.contains(&format!("data-live=\"/admin/jobs/{job}/events\"")));
+    assert!(page.text.replace("&#x2f;", "/").contains(&format!("data-live=\"/admin/jobs/{job}/events\"")));
     let mut stream = program.asks(&Method::GET, &format!("/admin/jobs/{job}/events")).send().await.expect("a stream");
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
 
@@ -414,7 +414,7 @@ async fn what_recurs_is_paused_run_by_hand_and_given_other_times() {
     admin.sends(&format!("{here}/resume"), &[("reason", "Done looking.")]).await.ok().shows("goes on");
     let wrong = admin.sends(here, &[("cron", "0 4 * *"), ("zone", "UTC"), ("reason", "Later.")]).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    wrong.shows("five fields").shows("Later.");
+    assert!(wrong.shows("five fields").text.contains("value=\"Later.\""), "nothing typed is lost");
     admin.sends(here, &[("cron", "30 5 * * 1"), ("zone", "Europe/Berlin"), ("reason", "Later.")]).await.ok().shows("Monday");
     let trail = "SELECT string_agg(action, ', ' ORDER BY id) FROM audit_log WHERE subject_id = 'retention.prune'";
     assert_eq!(stage.text(trail).await, "schedule.run, schedule.pause, schedule.resume, schedule.edit");
@@ -459,7 +459,7 @@ async fn a_workflow_goes_on_from_the_step_that_failed() {
         .shows("goes on from where it failed");
     work(&stage, &world).await;
     admin.opens(&here).await.ok().shows("3 of 3 steps done").hides("Go on from where it failed");
-    admin.sends(&format!("{here}/resume"), &[("reason", "Once more.")]).await.ok().shows("only a failed one");
+    admin.sends(&format!("{here}/resume"), &[("reason", "Once more.")]).await.ok().shows("is over: done");
     let runs = "SELECT string_agg(j.step, ', ' ORDER BY a.started_at, a.job_id, a.lease)
                 FROM queue.attempts a JOIN queue.finished_jobs j ON j.id = a.job_id WHERE j.workflow_id IS NOT NULL";
     assert_eq!(stage.text(runs).await, "kitchen, piano, piano, garden", "what is done stays done");
@@ -533,7 +533,8 @@ async fn from_what_was_sold_to_the_jobs_behind_it_and_back() {
     // … from a job to what it serves, to the request that started it, and to what else came of that.
     let job = stage.count("SELECT max(id) FROM queue.finished_jobs WHERE kind = 'orders.fulfil'").await;
     let page = admin.opens(&format!("/admin/jobs/{job}")).await.ok();
-    assert!(page.text.contains(&format!("href=\"/admin/orders/{order}\"")), "{}", words(&page.text));
+    let links = page.text.replace("&#x2f;", "/");
+    assert!(links.contains(&format!("href=\"/admin/orders/{order}\"")), "{}", words(&page.text));
     let trace = stage.text(&format!("SELECT split_part(trace, '-', 2) FROM queue.finished_jobs WHERE id = {job}")).await;
     let page = page.shows(&trace);
     assert!(page.text.contains("Of the same request") || page.text.contains("Enqueued by"));

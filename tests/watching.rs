@@ -66,7 +66,9 @@ async fn a_running_worker_reads_its_file_again_and_refuses_one_with_faults() {
     let stage = Stage::of_processes(free_port()).await;
     let mut crew = Crew::of(&stage).await;
     let file = |concurrency: &str| {
-        format!("[group.default]\nqueues = [\"default\", \"orders\", \"mail\", \"packages\"]\nconcurrency = {concurrency}\n")
+        let group =
+            format!("[group.default]\nqueues = [\"default\", \"orders\", \"mail\", \"packages\"]\nconcurrency = {concurrency}\n");
+        ["stripe", "resend"].iter().fold(group, |file, rate| file + &format!("[rate.{rate}]\npermits = 9\nper = \"1s\"\n"))
     };
     crew.writes("workers.toml", &file("1"));
     stage.sandbox.faults().set(Service::S3, FOR_EVER);
