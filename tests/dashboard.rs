@@ -348,7 +348,9 @@ async fn a_running_job_is_watched() {
     admin.opens("/admin/jobs").await.ok().shows("story").shows("slots busy");
     admin.opens("/admin/jobs/workers").await.ok().shows("of 2");
     let page = admin.opens(&format!("/admin/jobs/{job}")).await.ok().shows("Running now");
-    assert!(page.text.replace("&#x2f;", "/").contains(&format!("data-live=\"/admin/jobs/{job}/events\"")));
+    let followed = page.text.split_once("data-live=\"").and_then(|(_, rest)| rest.split_once('"')).expect("it is live").0;
+    assert_eq!(followed.replace("&#x2f;", "/"), format!("/admin/jobs/{job}/events"));
+    assert!(!page.text.contains("action=\"jobs/"), "every form knows where it goes");
     let mut stream = program.asks(&Method::GET, &format!("/admin/jobs/{job}/events")).send().await.expect("a stream");
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
 

@@ -65,10 +65,10 @@ async fn workers_and_schedulers_answer_monitors_on_a_port_of_their_own() {
 async fn a_running_worker_reads_its_file_again_and_refuses_one_with_faults() {
     let stage = Stage::of_processes(free_port()).await;
     let mut crew = Crew::of(&stage).await;
+    const RATES: &str = "[rate.stripe]\npermits = 9\nper = \"1s\"\n[rate.resend]\npermits = 9\nper = \"1s\"\n";
     let file = |concurrency: &str| {
-        let group =
-            format!("[group.default]\nqueues = [\"default\", \"orders\", \"mail\", \"packages\"]\nconcurrency = {concurrency}\n");
-        ["stripe", "resend"].iter().fold(group, |file, rate| file + &format!("[rate.{rate}]\npermits = 9\nper = \"1s\"\n"))
+        let queues = r#"queues = ["default", "orders", "mail", "packages"]"#;
+        format!("[group.default]\n{queues}\nconcurrency = {concurrency}\n{RATES}")
     };
     crew.writes("workers.toml", &file("1"));
     stage.sandbox.faults().set(Service::S3, FOR_EVER);
@@ -84,7 +84,7 @@ async fn a_running_worker_reads_its_file_again_and_refuses_one_with_faults() {
     assert_eq!(stage.count("SELECT capacity::bigint FROM queue.workers").await, 3);
 
     // Two faults: neither is applied, both are told with their lines, and the worker goes on as it was.
-    crew.writes("workers.toml", &(file("0") + "speed = 9\n"));
+    crew.writes("workers.toml", &file("0\nspeed = 9"));
     crew.signals(DEFAULT, "HUP");
     until("the faults are told", async || crew.log(DEFAULT).contains("the old settings stay")).await;
     let log = crew.log(DEFAULT);
