@@ -58,7 +58,10 @@ mod tests {
 
     #[test]
     fn times_are_typed_as_lengths_days_or_moments() {
-        let ago = |text| (Utc::now() - past(text).expect("a time")).num_minutes();
+        let ago = |text| {
+            let time = past(text).expect("a time");
+            (Utc::now() - time).num_minutes()
+        };
         assert_eq!([ago("30m"), ago("2h"), ago("7d")], [30, 120, 7 * 24 * 60]);
         assert!(future("2h").expect("a time") > Utc::now());
         let exact = "2026-05-31T14:00:00Z".parse::<DateTime<Utc>>().expect("a time");

@@ -79,17 +79,19 @@ impl Expression {
         // Wall-clock times, carried as if they were UTC.
         let local = after.with_timezone(&self.zone).naive_local();
         let next = fields.after(&local.and_utc()).next()?.naive_utc();
-        if let MappedLocalTime::Single(time) = self.zone.from_local_datetime(&next)
-            && self.is_steady(after)
-            && self.is_steady(time.to_utc())
+        let time = self.zone.from_local_datetime(&next);
+        let shift = self.shift_near(after) + time.earliest().map_or(REACH, |time| self.shift_near(time.to_utc()));
+        if let MappedLocalTime::Single(time) = time
+            && shift.is_zero()
         {
             return Some(time.to_utc());
         }
 
-        // Near a shift of the clock an earlier wall time may come later: look at all within reach.
+        // Near a shift of the clock an earlier wall time may come later: look at all that it could have moved.
+        let near = (shift + Duration::hours(1)).min(REACH);
         let mut best: Option<DateTime<Utc>> = None;
-        for wall in fields.after(&(local - REACH).and_utc()).map(|wall| wall.naive_utc()) {
-            if best.is_some_and(|best| wall > best.with_timezone(&self.zone).naive_local() + REACH) {
+        for wall in fields.after(&(local - near).and_utc()).map(|wall| wall.naive_utc()) {
+            if best.is_some_and(|best| wall > best.with_timezone(&self.zone).naive_local() + near) {
                 break;
             }
             best = self.instants(wall).into_iter().filter(|time| *time > after).chain(best).min();
@@ -97,10 +99,10 @@ impl Expression {
         best
     }
 
-    /// Whether the clock does not shift within reach of `time`.
-    fn is_steady(&self, time: DateTime<Utc>) -> bool {
-        let offset = |time: DateTime<Utc>| self.zone.offset_from_utc_datetime(&time.naive_utc()).fix();
-        offset(time - REACH) == offset(time + REACH)
+    /// By how much the clock shifts within reach of `time`.
+    fn shift_near(&self, time: DateTime<Utc>) -> Duration {
+        let offset = |time: DateTime<Utc>| self.zone.offset_from_utc_datetime(&time.naive_utc()).fix().local_minus_utc();
+        Duration::seconds(i64::from((offset(time + REACH) - offset(time - REACH)).abs()))
     }
 
     /// When the clock on the wall shows `wall`.
