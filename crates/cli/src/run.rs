@@ -60,8 +60,6 @@ pub async fn work(config: Arc<Config>, group: &str, stop: CancellationToken) -> 
     if let Some(port) = config.metrics.port {
         monitor::open(port, services.db.clone(), stop.clone()).await?;
     }
-    // A pool of the engine's own, so that handlers waiting for a connection cannot keep its heart from beating.
-    let engine = parts::database(&config, Role::Worker).await?;
     let listen_on = match &config.database.direct_url {
         Some(url) => Some(Db::connect(url.reveal(), Role::Worker, 1).await.context("DATABASE_DIRECT_URL does not answer")?),
         None => None,
@@ -72,7 +70,7 @@ pub async fn work(config: Arc<Config>, group: &str, stop: CancellationToken) -> 
         ..RuntimeOptions::default()
     };
     let (name, kinds) = (group.name.clone(), registry.kinds());
-    let runtime = Runtime::new(engine.public().clone(), registry, services, group, parts::clock(), options);
+    let runtime = Runtime::new(services.db.public().clone(), registry, services, group, parts::clock(), options);
     let steering = steering::heed(runtime.handle(), name, kinds);
     tokio::select! {
         () = runtime.run(stop) => {}

@@ -1,5 +1,5 @@
-//! Twenty schedulers that are killed again and again enqueue ten thousand times exactly once each. `bin/chaos occurrences` does
-//! the same with processes.
+//! Twenty schedulers that are killed again and again enqueue ten thousand times exactly once each. `bin/chaos queue` does
+//! the same to processes.
 //! Proves: JOB-12.
 
 use crate::support::{Stage, committed, jobs::Other, pool};
